@@ -1,0 +1,50 @@
+// Activities on landed files, tables and the ledger.
+import { z } from 'zod';
+import { Name, RunId, Sha256 } from '../identifiers.ts';
+import { Verdict } from '../events.ts';
+import { Refined, StagedFile } from '../tables.ts';
+import { activity, BRIEF } from './contract.ts';
+
+/** Streams a blob once and gives its SHA-256. Rejects `blob-gone`, `blob-changed` (the eTag is no longer current). */
+export const fingerprintFile = activity({
+  name: 'fingerprint-file',
+  input: z.strictObject({ container: z.string(), path: z.string(), eTag: z.string() }),
+  output: z.strictObject({ sha256: Sha256, bytes: z.number().int() }),
+  retry: BRIEF,
+});
+
+/** Replaces the verdict of a ledger entry by what was found out later, and links the run. */
+export const amendVerdict = activity({
+  name: 'amend-verdict',
+  input: z.strictObject({
+    blob: z.strictObject({ account: z.string(), container: z.string(), path: z.string() }),
+    entryId: z.string(),
+    verdict: Verdict.nullable().describe('null keeps the verdict and only links'),
+    runId: RunId.nullable(),
+    sha256: Sha256.nullable(),
+  }),
+  output: z.strictObject({}),
+  retry: BRIEF,
+});
+
+/** Bronze files → Delta commits in silver and gold, once per run key. Rejects with the rule that was broken. */
+export const refineDataset = activity({
+  name: 'refine-dataset',
+  input: z.strictObject({
+    pipeline: Name,
+    contractDigest: Sha256,
+    key: Sha256,
+    container: z.string(),
+    files: z.array(z.strictObject({ path: z.string(), sha256: Sha256, eTag: z.string() })),
+  }),
+  output: Refined,
+  retry: BRIEF,
+});
+
+/** Copies one gold version as CSV into the store, under its digest, for the training side to fetch. */
+export const stageTrainingData = activity({
+  name: 'stage-training-data',
+  input: z.strictObject({ pipeline: Name, gold: z.strictObject({ path: z.string(), version: z.number().int(), digest: Sha256 }) }),
+  output: z.strictObject({ files: z.array(StagedFile).min(1) }),
+  retry: BRIEF,
+});

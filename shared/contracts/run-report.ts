@@ -1,0 +1,54 @@
+// What a component says it did (protocol 1). Written by components/protocol, read here; nothing is taken from log lines.
+import { z } from 'zod';
+import { Instant, Sha256 } from './identifiers.ts';
+
+/** A path inside a folder that a report or a manifest names: relative, no `..`, no backslash. */
+const RelativePath = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine(
+    (path) => !path.startsWith('/') && !path.includes('\\') && !path.split('/').includes('..'),
+    'expected a relative path without ".."',
+  );
+
+const FileDigest = z.object({ path: RelativePath, sha256: Sha256, bytes: z.number().int().min(0) });
+
+/** Finite number: JSON has no NaN, and a gate must never see one. */
+const Finite = z.number().refine(Number.isFinite, 'expected a finite number');
+
+/** Rows with the predictions that the training side made for them: what every target must reproduce. */
+export const GoldenSet = z.object({
+  rows: z.array(z.array(Finite)).min(1).max(1000),
+  predictions: z
+    .array(z.object({ label: z.string(), probability: Finite.optional() }))
+    .min(1)
+    .max(1000),
+  tolerance: Finite.min(0),
+});
+export type GoldenSet = z.infer<typeof GoldenSet>;
+
+/** The model folder by file, its digest, and the archive that packs it. */
+export const ModelDescription = z.object({
+  digest: Sha256.describe('SHA-256 over the sorted lines `path\\0sha256\\n` of the model folder'),
+  files: z.array(FileDigest).min(1).max(1000),
+  archive: FileDigest,
+});
+export type ModelDescription = z.infer<typeof ModelDescription>;
+
+export const RunReport = z.object({
+  protocol: z.literal(1),
+  component: z.object({ name: z.string(), version: z.string() }),
+  status: z.enum(['succeeded', 'failed']),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+  metrics: z.record(z.string(), Finite),
+  slices: z.array(z.object({ name: z.string(), n: z.number().int(), metrics: z.record(z.string(), Finite) })).default([]),
+  params: z.record(z.string(), z.unknown()).default({}),
+  artifacts: z.array(FileDigest).default([]),
+  model: ModelDescription.optional(),
+  golden: GoldenSet.optional(),
+  packages: z.record(z.string(), z.string()).default({}),
+  accelerator: z.looseObject({ kind: z.string() }).optional(),
+  times: z.looseObject({ startedAt: Instant, finishedAt: Instant, executionSeconds: Finite, queuedSeconds: Finite.optional() }),
+});
+export type RunReport = z.infer<typeof RunReport>;

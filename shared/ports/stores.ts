@@ -1,0 +1,90 @@
+// What the product remembers: ledger, runs, models, promotions, serving history, pipelines, audit. Creation is insert-if-absent, changes are by ETag.
+import type { LedgerEntry, LedgerHead, Verdict } from '../contracts/events.ts';
+import type { PipelineBundle, PipelineVersion } from '../contracts/pipeline.ts';
+import type { AuditEntry, ModelVersion, Promotion, Run, RunPatch, ServingEntry } from '../contracts/runs.ts';
+
+/** Where a blob is; the ledger keeps one partition for each. */
+export interface BlobPlace {
+  account: string;
+  container: string;
+  path: string;
+}
+
+export interface Page<Item> {
+  items: Item[];
+  /** Opaque; null on the last page. */
+  next: string | null;
+}
+
+/** Events and verdicts. */
+export interface Ledger {
+  /** The partition of a blob: its head and, when the same event is known already, its entry. */
+  look(place: BlobPlace | null, entryId: string): Promise<{ head: LedgerHead | null; entry: LedgerEntry | null; version: string | null }>;
+  /**
+   * Writes a new entry, and the head when given, in one batch. `version` is what `look` gave: when the partition changed meanwhile
+   * nothing is written and the answer is `changed` (look again).
+   */
+  record(place: BlobPlace | null, entry: LedgerEntry, head: LedgerHead | null, version: string | null): Promise<'recorded' | 'changed'>;
+  /** Counts one more delivery of a known entry. */
+  redelivered(place: BlobPlace | null, entryId: string): Promise<void>;
+  /** Changes verdict, instance, run or content digest of an entry; null or absent keeps. Unknown entry: RejectedError `entry-unknown`. */
+  amend(
+    place: BlobPlace,
+    entryId: string,
+    change: { verdict?: Verdict | null; instanceId?: string | null; runId?: string | null; sha256?: string | null },
+  ): Promise<void>;
+  /** All entries of one blob, oldest first. */
+  ofBlob(place: BlobPlace): Promise<LedgerEntry[]>;
+  /** The newest entries of all blobs, newest first. */
+  recent(limit: number, after?: string): Promise<Page<LedgerEntry>>;
+  /** The entries that became data of a run. */
+  ofRun(runId: string): Promise<LedgerEntry[]>;
+}
+
+export interface RunStore {
+  /** Insert-if-absent by (pipeline, key, attempt): the stored run wins. */
+  open(run: Run): Promise<Run>;
+  get(pipeline: string, runId: string): Promise<Run | null>;
+  /** By run id alone. */
+  find(runId: string): Promise<Run | null>;
+  /** All attempts of one key, oldest first. */
+  attempts(pipeline: string, key: string): Promise<Run[]>;
+  /** Merges a patch: `jobs` by jobName, `next` as a set, `seconds` by key, the rest replaced. A finished run changes no more (RejectedError `run-finished`). */
+  patch(pipeline: string, runId: string, patch: RunPatch): Promise<Run>;
+  list(filter: { pipeline?: string; status?: string }, limit: number, after?: string): Promise<Page<Run>>;
+}
+
+export interface ModelRegistry {
+  register(model: ModelVersion): Promise<void>;
+  get(pipeline: string, modelDigest: string): Promise<ModelVersion | null>;
+  /** By the beginning of a digest (at least 8 characters), in any pipeline. */
+  find(digestPrefix: string): Promise<ModelVersion[]>;
+  list(pipeline: string | undefined, limit: number): Promise<ModelVersion[]>;
+}
+
+export interface PromotionStore {
+  record(promotion: Promotion): Promise<'recorded' | 'known'>;
+  list(filter: { environment?: string; modelDigest?: string }, limit: number): Promise<Promotion[]>;
+}
+
+export interface ServingHistory {
+  record(entry: ServingEntry): Promise<void>;
+  /** What served at an instant (now when absent); null when nothing did. */
+  at(endpoint: string, instant?: string): Promise<ServingEntry | null>;
+  /** The newest entry of every endpoint. */
+  current(): Promise<ServingEntry[]>;
+  history(endpoint: string, limit: number): Promise<ServingEntry[]>;
+}
+
+export interface PipelineRegistry {
+  /** Keeps the bundle by digest and makes it the current version; the same bundle again changes nothing. */
+  put(version: PipelineVersion, bundle: PipelineBundle, actor: string, at: string): Promise<'created' | 'updated' | 'unchanged'>;
+  current(name: string): Promise<PipelineVersion | null>;
+  version(name: string, digest: string): Promise<PipelineVersion | null>;
+  list(): Promise<{ name: string; digest: string; updatedAt: string; updatedBy: string }[]>;
+}
+
+export interface AuditLog {
+  record(entry: AuditEntry): Promise<void>;
+  list(day: string, limit: number): Promise<AuditEntry[]>;
+}
