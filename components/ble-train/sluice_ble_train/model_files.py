@@ -45,7 +45,7 @@ def _write_npz(path: Path, arrays: Mapping[str, Floats]) -> None:
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(array, dtype='<f8'), version=(1, 0), allow_pickle=False)
+            np.save(content, np.ascontiguousarray(array, dtype='<f8'), allow_pickle=False)
             entry = zipfile.ZipInfo(f'{name}.npy', date_time=(1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content.getvalue())

@@ -4,8 +4,17 @@ Standard library only, so that it runs in any image; ../README.md holds the auth
 """
 
 from sluice_protocol.archive import write_archive
-from sluice_protocol.arguments import StepArguments, parse_step_arguments
-from sluice_protocol.digest import FileDigest, file_digest, folder_digests, model_digest
+from sluice_protocol.arguments import (
+    StepArguments,
+    UsageParser,
+    add_params,
+    find_out,
+    load_params,
+    parse_json_object,
+    parse_step_arguments,
+    read_text,
+)
+from sluice_protocol.digest import FileDigest, file_digest, folder_digests, folder_files, model_digest
 from sluice_protocol.errors import ComponentError
 from sluice_protocol.redact import redact_urls
 from sluice_protocol.report import (
@@ -18,7 +27,7 @@ from sluice_protocol.report import (
     Prediction,
     Slice,
 )
-from sluice_protocol.runner import run_component, run_reported
+from sluice_protocol.runner import refuse_call, run_component, run_reported
 from sluice_protocol.threads import limit_threads
 
 __all__ = [
@@ -33,12 +42,20 @@ __all__ = [
     'Prediction',
     'Slice',
     'StepArguments',
+    'UsageParser',
+    'add_params',
     'file_digest',
+    'find_out',
     'folder_digests',
+    'folder_files',
     'limit_threads',
+    'load_params',
     'model_digest',
+    'parse_json_object',
     'parse_step_arguments',
+    'read_text',
     'redact_urls',
+    'refuse_call',
     'run_component',
     'run_reported',
     'write_archive',

@@ -17,7 +17,7 @@ def write_archive(folder: Path, archive: Path) -> FileDigest:
     with (
         archive.open('wb') as raw,
         gzip.GzipFile(filename='', mode='wb', compresslevel=6, fileobj=raw, mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode='w', format=tarfile.USTAR_FORMAT) as tar,
+        tarfile.TarFile(fileobj=zipped, mode='w', format=tarfile.PAX_FORMAT) as tar,
     ):
         for name, path in files:
             entry = tarfile.TarInfo(name)

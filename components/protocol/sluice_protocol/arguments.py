@@ -107,14 +107,20 @@ def parse_step_arguments(program: str, argv: Sequence[str]) -> StepArguments:
     parser = UsageParser(prog=program, allow_abbrev=False)
     parser.add_argument('--input', action='append', default=[], metavar='NAME=PATH')
     parser.add_argument('--out', required=True, metavar='DIR', type=Path)
-    params = parser.add_mutually_exclusive_group()
-    params.add_argument('--params', metavar='FILE', type=Path)
-    params.add_argument('--params-json', metavar='JSON')
+    add_params(parser)
     given = parser.parse_args(argv)
-    return StepArguments(inputs=parse_inputs(given.input), params=_params(given.params, given.params_json), out=given.out)
+    return StepArguments(inputs=parse_inputs(given.input), params=load_params(given.params, given.params_json), out=given.out)
 
 
-def _params(file: Path | None, text: str | None) -> dict[str, object]:
+def add_params(parser: argparse.ArgumentParser) -> None:
+    """Adds `--params FILE` and `--params-json TEXT`, of which one may be given."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument('--params', metavar='FILE', type=Path)
+    group.add_argument('--params-json', metavar='JSON')
+
+
+def load_params(file: Path | None, text: str | None) -> dict[str, object]:
+    """The parameters from a file or from text; an empty object where neither is given."""
     if file is not None:
         return parse_json_object(read_text(file, 'the parameter file'), f'the parameter file {file}')
     if text is not None:

@@ -28,7 +28,7 @@ def run_component(component: Component, work: Callable[[StepArguments], Outcome]
     try:
         arguments = parse_step_arguments(component.name, argv)
     except ComponentError as error:
-        return _refuse(component, error, find_out(argv))
+        return refuse_call(component, error, find_out(argv))
     return run_reported(component, arguments.out, arguments.params, lambda: work(arguments))
 
 
@@ -42,7 +42,7 @@ def run_reported(component: Component, out: Path | None, params: Mapping[str, ob
             _prepare(out)
             outcome = body()
             effective = outcome.params if outcome.params is not None else params
-            report |= {'status': 'succeeded', 'params': dict(effective), **outcome_json(outcome)}
+            report.update(status='succeeded', params=dict(effective), **outcome_json(outcome))
             _finish(out, report, outcome.packages, started, clock)
     except BaseException as error:  # noqa: BLE001 - every way out, SystemExit and Ctrl-C too, must leave a failed report
         failure = _describe(error)
@@ -57,7 +57,8 @@ def run_reported(component: Component, out: Path | None, params: Mapping[str, ob
     return 0
 
 
-def _refuse(component: Component, error: ComponentError, out: Path | None) -> int:
+def refuse_call(component: Component, error: ComponentError, out: Path | None) -> int:
+    """Reports a wrong command line, in `out` too where that is known, and returns exit code 2."""
     _say(f'{component.name} {component.version} was called wrongly: {error.code}: {redact_urls(error.message)}')
     if out is not None:
         try:
