@@ -2,12 +2,22 @@
 import { z } from 'zod';
 import { ImageReference, Name } from './identifiers.ts';
 
-/** An argument of a step: a literal, a run parameter, the path of an own output, or the path of another step's output. */
+/**
+ * An argument of a step: a literal, a run parameter, the path of an own output, or the path of another step's output.
+ * `prefix` is put before the path without a space (`gold=` for `--input gold=PATH`).
+ */
 export const StepArgument = z.union([
   z.string(),
   z.strictObject({ parameter: z.string().regex(/^[a-z][a-z0-9_]*$/) }),
   z.strictObject({ output: z.string().regex(/^[a-z][a-z0-9_]*$/) }),
-  z.strictObject({ from: Name, output: z.string().regex(/^[a-z][a-z0-9_]*$/) }),
+  z.strictObject({
+    from: Name,
+    output: z.string().regex(/^[a-z][a-z0-9_]*$/),
+    prefix: z
+      .string()
+      .regex(/^[A-Za-z0-9_=:-]*$/)
+      .optional(),
+  }),
 ]);
 export type StepArgument = z.infer<typeof StepArgument>;
 

@@ -1,0 +1,59 @@
+// The story of one landed file: read it once, see whether its content is new, and hand it on as a dataset.
+import type { OrchestrationContext } from 'durable-functions';
+import { amendVerdict, fingerprintFile } from '../shared/contracts/activities/data.ts';
+import type { Verdict } from '../shared/contracts/events.ts';
+import { LandInput, type Outcome } from '../shared/contracts/stories.ts';
+import { refineKey } from '../shared/decisions/identity.ts';
+import { ActivityRejected, call, type Story } from './kit/call.ts';
+import { openAndTell } from './kit/run.ts';
+
+export function* land(context: OrchestrationContext): Story<Outcome> {
+  const landed = LandInput.parse(context.df.getInput());
+  const { pipeline, contractDigest, policy, container, path, eTag } = landed;
+
+  const print = yield* fingerprint(context, landed);
+  if (!print) return { status: 'skipped', runId: null, note: 'the file was replaced or removed before it was read' };
+  const files = [{ path, sha256: print.sha256, eTag }];
+  const key = refineKey({ pipeline, contractDigest, files });
+
+  context.df.setCustomStatus({ phase: 'refining' });
+  const outcome = yield* openAndTell(context, 'refine', {
+    pipeline,
+    contractDigest,
+    key,
+    cause: { kind: 'event', ref: landed.entryId, path: `${landed.account}/${container}/${path}` },
+    input: { pipeline, contractDigest, policy, container, files },
+  });
+  const verdict = outcome.taken && outcome.status === 'skipped' ? sameContent(outcome.note) : null;
+  yield* amend(context, landed, { verdict, runId: outcome.runId, sha256: print.sha256 });
+  return withoutTaken(outcome);
+}
+
+/** null when the version that the event spoke of is no longer there: a newer event tells the rest. */
+function* fingerprint(context: OrchestrationContext, landed: LandInput): Story<{ sha256: string } | null> {
+  try {
+    return yield* call(context, fingerprintFile, { container: landed.container, path: landed.path, eTag: landed.eTag });
+  } catch (error) {
+    if (!(error instanceof ActivityRejected)) throw error;
+    const verdict: Verdict = { kind: 'superseded', rule: error.rejection.code, reason: error.rejection.message };
+    yield* amend(context, landed, { verdict, runId: null, sha256: null });
+    return null;
+  }
+}
+
+function* amend(
+  context: OrchestrationContext,
+  landed: LandInput,
+  change: { verdict: Verdict | null; runId: string | null; sha256: string | null },
+): Story<void> {
+  const { account, container, path, entryId } = landed;
+  yield* call(context, amendVerdict, { blob: { account, container, path }, entryId, ...change });
+}
+
+function sameContent(note: string): Verdict {
+  return { kind: 'duplicate', rule: 'same-content', reason: `The same content landed before: ${note}` };
+}
+
+function withoutTaken({ taken: _taken, ...outcome }: Outcome & { taken: boolean }): Outcome {
+  return outcome;
+}

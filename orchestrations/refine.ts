@@ -1,0 +1,42 @@
+// The story of one dataset: bronze becomes a commit in silver and in gold, and new gold goes to training.
+import type { OrchestrationContext } from 'durable-functions';
+import { refineDataset } from '../shared/contracts/activities/data.ts';
+import { readPlan } from '../shared/contracts/activities/runs.ts';
+import { RefineInput, type Outcome } from '../shared/contracts/stories.ts';
+import { trainKey } from '../shared/decisions/identity.ts';
+import { call, type Story } from './kit/call.ts';
+import { narrate, note, openAndTell, transition } from './kit/run.ts';
+import { now, secondsSince } from './kit/time.ts';
+
+export function* refine(context: OrchestrationContext): Story<Outcome> {
+  const input = RefineInput.parse(context.df.getInput());
+  return yield* narrate(context, input, () => refineAndTrain(context, input));
+}
+
+function* refineAndTrain(context: OrchestrationContext, input: RefineInput): Story<Outcome> {
+  const { pipeline, contractDigest, policy, runId, key } = input;
+  const startedAt = now(context);
+
+  yield* note(context, input, { phase: 'refining' });
+  const refined = yield* call(context, refineDataset, { pipeline, contractDigest, key, container: input.container, files: input.files });
+  const { specDigest } = yield* call(context, readPlan, { pipeline, contractDigest });
+  const { table, path, version, digest } = refined.gold;
+  const seconds = { refine: secondsSince(context, startedAt) };
+  yield* note(context, input, { phase: 'refined', status: 'succeeded', refined, seconds, finishedAt: now(context) });
+  yield* transition(context, input, 'run.succeeded', { gold: { table, version, digest } });
+
+  const trained = yield* openAndTell(context, 'train', {
+    pipeline,
+    contractDigest,
+    key: trainKey({ pipeline, goldDigest: digest, specDigest }),
+    cause: { kind: 'run', ref: runId },
+    input: { pipeline, contractDigest, policy, gold: { table, path, version, digest }, specDigest },
+  });
+  const next = trained.runId === null ? [] : [trained.runId];
+  yield* note(context, input, { next });
+  return {
+    status: 'succeeded',
+    runId,
+    note: trained.taken ? `gold unchanged: ${trained.runId} trained on it before` : `trained by ${trained.runId}`,
+  };
+}

@@ -1,0 +1,88 @@
+// The story of one training: stage the data, start or adopt the job, wait, judge the candidate, register it, promote where the run may.
+import type { OrchestrationContext } from 'durable-functions';
+import { stageTrainingData } from '../shared/contracts/activities/data.ts';
+import { readChampion, readPlan, registerModel } from '../shared/contracts/activities/runs.ts';
+import { readReport, submitTraining } from '../shared/contracts/activities/training.ts';
+import type { ModelVersion, TrainResult } from '../shared/contracts/runs.ts';
+import { TrainInput, type Outcome } from '../shared/contracts/stories.ts';
+import { judge } from '../shared/decisions/gates.ts';
+import { promoteKey } from '../shared/decisions/identity.ts';
+import { ActivityRejected, call, type Story } from './kit/call.ts';
+import { awaitJob } from './kit/job.ts';
+import { narrate, note, openAndTell, transition } from './kit/run.ts';
+import { now, secondsSince } from './kit/time.ts';
+
+export function* train(context: OrchestrationContext): Story<Outcome> {
+  const input = TrainInput.parse(context.df.getInput());
+  return yield* narrate(context, input, () => trainAndPromote(context, input));
+}
+
+function* trainAndPromote(context: OrchestrationContext, input: TrainInput): Story<Outcome> {
+  const { pipeline, contractDigest, runId, gold, specDigest } = input;
+  const plan = yield* call(context, readPlan, { pipeline, contractDigest });
+
+  const stagedAt = now(context);
+  yield* note(context, input, { phase: 'staging' });
+  const { files } = yield* call(context, stageTrainingData, { pipeline, gold });
+  yield* note(context, input, { phase: 'training', seconds: { stage: secondsSince(context, stagedAt) } });
+
+  const backend = plan.train.backend[0] ?? 'kubeflow';
+  const job = yield* call(context, submitTraining, { backend, runId, pipeline, contractDigest, files });
+  const done = yield* awaitJob(context, input, { stage: 'train', backend, ...job }, plan.train.deadline);
+
+  const report = yield* call(context, readReport, { runId });
+  const { champion } = yield* call(context, readChampion, { pipeline });
+  const verdict = judge(plan.gates, report.metrics, champion?.metrics ?? null);
+  const archive = report.model.archive;
+  const trained: TrainResult = {
+    goldTable: gold.table,
+    goldVersion: gold.version,
+    goldDigest: gold.digest,
+    specDigest,
+    metrics: report.metrics,
+    gates: verdict.gates,
+    modelDigest: report.model.digest,
+    archiveSha256: archive.sha256,
+    archiveBytes: archive.bytes,
+  };
+  const seconds = { 'train.queued': done.queuedSeconds ?? 0, 'train.working': done.executionSeconds ?? 0 };
+  yield* note(context, input, { phase: 'judged', trained, seconds });
+  if (verdict.result !== 'pass') throw new ActivityRejected({ code: `gate-${verdict.result}`, message: gateSentence(trained) });
+
+  const model: ModelVersion = {
+    pipeline,
+    modelDigest: report.model.digest,
+    runId,
+    contractDigest,
+    goldDigest: gold.digest,
+    goldVersion: gold.version,
+    metrics: report.metrics,
+    archive: { storePath: `runs/${runId}/model.tar.gz`, sha256: archive.sha256, bytes: archive.bytes },
+    createdAt: now(context),
+  };
+  yield* call(context, registerModel, model);
+  yield* note(context, input, { phase: 'registered', status: 'succeeded', finishedAt: now(context) });
+  yield* transition(context, input, 'run.succeeded', { metrics: report.metrics });
+  yield* transition(context, input, 'model.registered', { modelDigest: model.modelDigest });
+
+  const startedByRun = Object.entries(plan.environments).filter(([, environment]) => environment.start === 'run');
+  for (const [environment] of startedByRun) yield* promoteTo(context, input, environment, model.modelDigest);
+  return { status: 'succeeded', runId, note: `model ${model.modelDigest.slice(0, 12)} registered` };
+}
+
+function* promoteTo(context: OrchestrationContext, input: TrainInput, environment: string, modelDigest: string): Story<void> {
+  const { pipeline, contractDigest, policy, runId } = input;
+  const outcome = yield* openAndTell(context, 'promote', {
+    pipeline,
+    contractDigest,
+    key: promoteKey({ modelDigest, environment, request: 0 }),
+    cause: { kind: 'run', ref: runId },
+    input: { pipeline, contractDigest, policy, environment, modelDigest },
+  });
+  yield* note(context, input, { next: outcome.runId === null ? [] : [outcome.runId] });
+}
+
+function gateSentence(trained: TrainResult): string {
+  const unmet = trained.gates.filter((gate) => gate.result !== 'pass').map((gate) => `${gate.gate}: ${gate.reason}`);
+  return `The candidate did not pass its gates: ${unmet.join('; ')}. Nothing was registered or promoted`;
+}

@@ -1,0 +1,161 @@
+// The only place that reads the environment. Every setting says who owns it, whether it is secret, and its name in infra.
+import { z } from 'zod';
+import { ConfigError } from '../errors/errors.ts';
+
+/** One setting, for people and for infra: `npm run schema` writes them to docs/settings.md. */
+export interface Setting {
+  name: string;
+  owner: 'platform' | 'data' | 'training' | 'serving' | 'identity' | 'operations';
+  secret: boolean;
+  required: boolean;
+  meaning: string;
+}
+
+const setting = (name: string, owner: Setting['owner'], meaning: string, more: Partial<Setting> = {}): Setting => ({
+  name,
+  owner,
+  meaning,
+  secret: false,
+  required: true,
+  ...more,
+});
+
+/** All settings, in the order of their groups. A group is configured wholly or not at all. */
+export const SETTINGS: readonly Setting[] = [
+  setting('Lake', 'data', 'Connection string of the lake account (development only)', { secret: true, required: false }),
+  setting('Lake__blobServiceUri', 'data', 'Blob endpoint of the lake account, reached by managed identity', { required: false }),
+  setting('State', 'platform', 'Connection string of the account for tables and store (development only)', {
+    secret: true,
+    required: false,
+  }),
+  setting('State__blobServiceUri', 'platform', 'Blob endpoint of the state account', { required: false }),
+  setting('State__tableServiceUri', 'platform', 'Table endpoint of the state account', { required: false }),
+  setting('SLUICE_LAKE_ACCOUNT', 'data', 'Name of the account that events must speak of'),
+  setting('SLUICE_LAKE_CONTAINER', 'data', 'Container of the lake'),
+  setting('SLUICE_STORE_CONTAINER', 'platform', 'Container of bundles, staged data, models and reports', { required: false }),
+  setting('SLUICE_WORK_DIR', 'platform', 'Folder for temporary files; the system one without it', { required: false }),
+  setting('SLUICE_MEMORY_LIMIT_MB', 'platform', 'Memory that refining may use (default 512)', { required: false }),
+  setting('SLUICE_POLL_FIRST_SECONDS', 'operations', 'First wait between polls of a job or endpoint (default 5)', { required: false }),
+  setting('SLUICE_POLL_MAX_SECONDS', 'operations', 'Longest wait between polls (default 60)', { required: false }),
+  setting('SLUICE_TOKEN_ISSUER', 'identity', 'Issuer of the tokens that the API accepts'),
+  setting('SLUICE_TOKEN_AUDIENCE', 'identity', 'Audience of the tokens that the API accepts'),
+  setting('SLUICE_JWKS_URI', 'identity', "The issuer's signing keys"),
+  setting('SLUICE_CLIENT_ID', 'identity', 'Client id of the user-assigned managed identity', { required: false }),
+  setting('KUBEFLOW_URL', 'training', 'Base address of Kubeflow Pipelines, up to /pipeline or the API host', { required: false }),
+  setting('KUBEFLOW_NAMESPACE', 'training', 'Profile namespace of runs', { required: false }),
+  setting('KUBEFLOW_TOKEN_AUDIENCE', 'training', 'Audience of the bearer token for Kubeflow; none without it', { required: false }),
+  setting('KUBEFLOW_CA_FILE', 'training', "PEM file of the gateway's own certificate authority", { required: false }),
+  setting('AWS_REGION', 'serving', 'Region of the security token service', { required: false }),
+  setting('SLUICE_AWS_ROLE_ARN', 'serving', 'Role that Sluice assumes by its Entra token', { required: false }),
+  setting('SLUICE_AWS_AUDIENCE', 'serving', 'Audience that the AWS identity provider expects (api://aws-sagemaker)', { required: false }),
+  setting('SLUICE_ARM_ENDPOINT', 'training', 'Azure Resource Manager; the public cloud without it', { required: false }),
+  setting('AZUREML_SUBSCRIPTION_ID', 'training', 'Subscription of the Azure ML workspace', { required: false }),
+  setting('AZUREML_RESOURCE_GROUP', 'training', 'Resource group of the workspace', { required: false }),
+  setting('AZUREML_WORKSPACE', 'training', 'Name of the workspace', { required: false }),
+  setting('SLUICE_TOPIC_ENDPOINT', 'operations', 'Event Grid topic for our own transitions; none are published without it', {
+    required: false,
+  }),
+];
+
+const url = z.url({ protocol: /^https?$/ });
+const endpoint = z.union([z.strictObject({ connectionString: z.string().min(1) }), z.strictObject({ uri: url })]);
+
+const Config = z.strictObject({
+  lake: z.strictObject({ blob: endpoint, account: z.string().regex(/^[a-z0-9]{3,24}$/), container: z.string().min(3) }),
+  state: z.strictObject({ blob: endpoint, table: endpoint, container: z.string().min(3) }),
+  refine: z.strictObject({ workDir: z.string().nullable(), memoryLimitMb: z.coerce.number().int().min(128).max(16_384) }),
+  poll: z.strictObject({ firstSeconds: z.coerce.number().min(0.2), maxSeconds: z.coerce.number().min(0.2) }),
+  api: z.strictObject({ issuer: z.string().min(1), audience: z.string().min(1), jwksUri: url }),
+  identity: z.strictObject({ clientId: z.uuid().nullable() }),
+  kubeflow: z
+    .strictObject({ url, namespace: z.string().min(1), audience: z.string().nullable(), caFile: z.string().nullable() })
+    .nullable(),
+  aws: z.strictObject({ region: z.string().min(1), roleArn: z.string().startsWith('arn:'), audience: z.string().min(1) }).nullable(),
+  azureml: z
+    .strictObject({ armEndpoint: url, subscriptionId: z.uuid(), resourceGroup: z.string().min(1), workspace: z.string().min(1) })
+    .nullable(),
+  topic: url.nullable(),
+});
+export type Config = z.infer<typeof Config>;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads and checks the environment; every problem is reported, not only the first. An empty string counts as unset. */
+export function loadConfig(environment: Environment = process.env): Config {
+  const get = (name: string): string | undefined => environment[name]?.trim() || undefined;
+  const problems: string[] = [];
+  const group = <Keys extends string>(
+    names: Record<Keys, string>,
+    optional: readonly string[] = [],
+  ): Record<Keys, string | null> | null => {
+    const entries = Object.entries<string>(names);
+    const needed = entries.filter(([, name]) => !optional.includes(name));
+    const missing = needed.filter(([, name]) => get(name) === undefined).map(([, name]) => name);
+    if (missing.length === needed.length) return null;
+    if (missing.length > 0)
+      problems.push(`${missing.join(', ')} missing: the group ${needed.map(([, name]) => name).join(', ')} is set wholly or not at all`);
+    return Object.fromEntries(entries.map(([key, name]) => [key, get(name) ?? null])) as Record<Keys, string | null>;
+  };
+  const service = (name: string, suffix: string): unknown => {
+    const uri = get(`${name}__${suffix}`);
+    if (uri) return { uri };
+    const connectionString = get(name);
+    if (!connectionString) problems.push(`${name}__${suffix} missing (or ${name}, a connection string, in development)`);
+    return { connectionString };
+  };
+  const azureml = group(
+    {
+      subscriptionId: 'AZUREML_SUBSCRIPTION_ID',
+      resourceGroup: 'AZUREML_RESOURCE_GROUP',
+      workspace: 'AZUREML_WORKSPACE',
+      armEndpoint: 'SLUICE_ARM_ENDPOINT',
+    },
+    ['SLUICE_ARM_ENDPOINT'],
+  );
+  const raw = {
+    lake: { blob: service('Lake', 'blobServiceUri'), account: get('SLUICE_LAKE_ACCOUNT'), container: get('SLUICE_LAKE_CONTAINER') },
+    state: {
+      blob: service('State', 'blobServiceUri'),
+      table: service('State', 'tableServiceUri'),
+      container: get('SLUICE_STORE_CONTAINER') ?? 'sluice',
+    },
+    refine: { workDir: get('SLUICE_WORK_DIR') ?? null, memoryLimitMb: get('SLUICE_MEMORY_LIMIT_MB') ?? '512' },
+    poll: { firstSeconds: get('SLUICE_POLL_FIRST_SECONDS') ?? '5', maxSeconds: get('SLUICE_POLL_MAX_SECONDS') ?? '60' },
+    api: { issuer: get('SLUICE_TOKEN_ISSUER'), audience: get('SLUICE_TOKEN_AUDIENCE'), jwksUri: get('SLUICE_JWKS_URI') },
+    identity: { clientId: get('SLUICE_CLIENT_ID') ?? null },
+    kubeflow: group(
+      { url: 'KUBEFLOW_URL', namespace: 'KUBEFLOW_NAMESPACE', audience: 'KUBEFLOW_TOKEN_AUDIENCE', caFile: 'KUBEFLOW_CA_FILE' },
+      ['KUBEFLOW_TOKEN_AUDIENCE', 'KUBEFLOW_CA_FILE'],
+    ),
+    aws: group({ region: 'AWS_REGION', roleArn: 'SLUICE_AWS_ROLE_ARN', audience: 'SLUICE_AWS_AUDIENCE' }),
+    azureml: azureml && { ...azureml, armEndpoint: azureml.armEndpoint ?? 'https://management.azure.com' },
+    topic: get('SLUICE_TOPIC_ENDPOINT') ?? null,
+  };
+  const parsed = Config.safeParse(raw);
+  if (!parsed.success && problems.length === 0) {
+    problems.push(...parsed.error.issues.map((issue) => `${nameOf(issue.path)}: ${issue.message}`));
+  }
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+  return parsed.data;
+}
+
+/** The setting's name for a place in the configuration, so that the message names what a person can set. Values are never shown. */
+function nameOf(path: readonly PropertyKey[]): string {
+  const names: Record<string, string> = {
+    'lake.account': 'SLUICE_LAKE_ACCOUNT',
+    'lake.container': 'SLUICE_LAKE_CONTAINER',
+    'api.issuer': 'SLUICE_TOKEN_ISSUER',
+    'api.audience': 'SLUICE_TOKEN_AUDIENCE',
+    'api.jwksUri': 'SLUICE_JWKS_URI',
+    'identity.clientId': 'SLUICE_CLIENT_ID',
+    'refine.memoryLimitMb': 'SLUICE_MEMORY_LIMIT_MB',
+    'poll.firstSeconds': 'SLUICE_POLL_FIRST_SECONDS',
+    'poll.maxSeconds': 'SLUICE_POLL_MAX_SECONDS',
+    'kubeflow.url': 'KUBEFLOW_URL',
+    'aws.roleArn': 'SLUICE_AWS_ROLE_ARN',
+    'azureml.subscriptionId': 'AZUREML_SUBSCRIPTION_ID',
+    topic: 'SLUICE_TOPIC_ENDPOINT',
+  };
+  const key = path.map(String).join('.');
+  return names[key] ?? key;
+}
