@@ -1,0 +1,17 @@
+"""`python -m sluice_serve [serve]`; SageMaker starts a container as `docker run IMAGE serve`.
+
+Threads are set before anything imports numpy: its libraries read them once.
+"""
+
+import os
+import sys
+
+from sluice_protocol import limit_threads
+
+if __name__ == '__main__':
+    try:
+        limit_threads(os.environ)
+        from sluice_serve.main import main
+    except (ValueError, ModuleNotFoundError) as error:
+        sys.exit(f'serve cannot start: {error}')
+    sys.exit(main(sys.argv[1:], os.environ))

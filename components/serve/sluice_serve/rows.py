@@ -1,0 +1,62 @@
+"""Checks input rows: shape, finiteness and the bounds of each feature. The message names row, column and what was expected.
+
+Every dialect ends here, so that the same bad row gets the same answer everywhere.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+
+from sluice_serve.exchange import BadRequest
+from sluice_serve.model import Feature, Model
+
+
+def parse_json(body: bytes) -> dict[str, object]:
+    """A JSON object without NaN or Infinity."""
+
+    def refuse(name: str) -> object:
+        raise BadRequest(f'the body holds {name}, which JSON does not have')
+
+    try:
+        value = json.loads(body.decode('utf-8'), parse_constant=refuse)
+    except UnicodeDecodeError as error:
+        raise BadRequest(f'the body is not UTF-8 (byte {error.start})') from error
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f'the body is not JSON: {error}') from error
+    if not isinstance(value, dict):
+        raise BadRequest(f'the body must be a JSON object, found {type(value).__name__}')
+    return value
+
+
+def check_rows(rows: object, model: Model, limit: int, what: str) -> list[list[float]]:
+    """Rows of numbers as wide as the model's input; `what` names them in errors, e.g. `instances`."""
+    if not isinstance(rows, list) or not rows:
+        raise BadRequest(f'{what} must be a list of rows that is not empty')
+    if len(rows) > limit:
+        raise BadRequest(f'{what} has {len(rows)} rows; at most {limit} are answered at once', code='too-many-rows', status=413)
+    return [_row(row, model.features, f'{what}[{index}]') for index, row in enumerate(rows)]
+
+
+def _row(row: object, features: Sequence[Feature], where: str) -> list[float]:
+    if not isinstance(row, list):
+        raise BadRequest(f'{where} must be a list of {len(features)} numbers, found {type(row).__name__}')
+    if len(row) != len(features):
+        raise BadRequest(f'{where} has {len(row)} values; expected {len(features)}: {features[0].name} to {features[-1].name}')
+    return [_number(value, feature, f'{where}[{column}]') for column, (value, feature) in enumerate(zip(row, features, strict=True))]
+
+
+def _number(value: object, feature: Feature, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadRequest(f'{where} ({feature.name}) is {_shown(value)}, not a number')
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not feature.minimum <= number <= feature.maximum:
+        raise BadRequest(f'{where} ({feature.name}) is {number:g}; allowed is {feature.minimum:g} to {feature.maximum:g}')
+    return number
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=True)
+    return text if len(text) <= 40 else f'{text[:40]}…'
