@@ -175,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.settimeout(1)
         deadline = time.monotonic() + LINGER_SECONDS
         left = LINGER_BYTES
-        while left > 0 and time.monotonic() < deadline and (block := self.rfile.read1(64 * 1024)):
+        while left > 0 and time.monotonic() < deadline and (block := self.connection.recv(64 * 1024)):
             left -= len(block)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:

@@ -14,12 +14,14 @@ from sluice_serve.rows import check_rows, parse_json
 
 CSV = 'text/csv'
 JSON = 'application/json'
+# The second is what `curl -d` says unless it is told otherwise.
+_AS_JSON = frozenset({JSON, 'application/x-www-form-urlencoded'})
 _NUMBER = re.compile(r'[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?')
 
 
 def answer_rows(request: Request, model: Model, limit: int, key: str) -> Response:
     """`{key: [[…], …], parameters?: {probabilities: true}}` → `{predictions: […], model: {name, digest}}`."""
-    if request.media_type() != JSON:
+    if request.media_type() not in _AS_JSON:
         raise _unsupported(request, JSON)
     return _json_answer(model, _from_json(request, model, limit, key))
 
@@ -29,7 +31,7 @@ def answer_invocation(request: Request, model: Model, limit: int) -> Response:
     if request.media_type() == CSV:
         rows = check_rows(_csv_rows(request.body), model, limit, 'rows')
         answers = predict(model, rows, full=wants_full(request, None))
-    elif request.media_type() == JSON:
+    elif request.media_type() in _AS_JSON:
         answers = _from_json(request, model, limit, 'instances')
     else:
         raise _unsupported(request, f'{JSON} or {CSV}')
