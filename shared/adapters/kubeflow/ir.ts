@@ -1,8 +1,8 @@
 // A graph of container steps → IR YAML (PipelineSpec 2.1.0, facts/kubeflow.md §2), named by the hash of its content.
 // Pure: the same graph gives the same text, parameter values never reach it, and every reference resolves or the graph is refused.
-import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
 import type { JobSpec, JobStep, StepArgument } from '../../contracts/training.ts';
+import { digestOf } from '../../decisions/digest.ts';
 import { RejectedError } from '../../errors/errors.ts';
 
 /** A compiled graph. `spec` is what `yaml` holds; `name` is `<graph>-<16 hex of the content>`. */
@@ -58,6 +58,8 @@ export interface PipelineSpec {
 
 /** Free text of the document; part of the content, so it changes only when the compiler's output does. */
 const COMPILER = 'sluice-ir-1';
+/** Leaves room for the hash within the 63 characters of a Kubernetes name; cut before the hash, which covers the whole name. */
+const MAX_GRAPH_NAME = 46;
 const ARTIFACT: ArtifactDefinition = { artifactType: { schemaTitle: 'system.Artifact', schemaVersion: '0.0.1' } };
 /** Macros that the server expands in string parameters (facts/kubeflow.md §1). */
 const MACRO = /\[\[(RunUUID|CurrentTime|ScheduledTime|Index)[^\]]*\]\]/;
@@ -81,10 +83,7 @@ export function compilePipeline(job: Pick<JobSpec, 'graph' | 'steps' | 'paramete
       dag: { tasks: Object.fromEntries(compiled.map(({ step, task }) => [step.name, task])) },
     },
   });
-  const digest = createHash('sha256')
-    .update(JSON.stringify(spec(job.graph)))
-    .digest('hex');
-  const name = `${job.graph}-${digest.slice(0, 16)}`;
+  const name = `${job.graph.slice(0, MAX_GRAPH_NAME).replace(/-+$/, '')}-${digestOf(spec(job.graph)).slice(0, 16)}`;
   return { name, yaml: toYaml(spec(name)), spec: spec(name) };
 }
 
@@ -139,7 +138,7 @@ function compileStep(step: JobStep, outputsOf: ReadonlyMap<string, ReadonlySet<s
     }
     const key = inputName(argument.from, argument.output);
     inputs.set(key, { from: argument.from, output: argument.output });
-    return `{{$.inputs.artifacts['${key}'].path}}`;
+    return `${literal(step, argument.prefix ?? '')}{{$.inputs.artifacts['${key}'].path}}`;
   });
   const outputs = [...(outputsOf.get(step.name) ?? [])].sort();
   const parameterNames = [...used].sort();

@@ -1,0 +1,219 @@
+// Blob calls that the lake's parts share: bounded streaming with SHA-256, conditional writes, and the translation of
+// storage errors into our own. Blob API only, also on hierarchical accounts (facts/azure.md §7, facts/delta.md §5.1).
+import type { BlobDownloadResponseParsed, ContainerClient } from '@azure/storage-blob';
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { once } from 'node:events';
+import { RejectedError, TransientError } from '../../errors/errors.ts';
+
+/** One call that moves little data; a stream may take longer but must keep moving (IDLE_MS between chunks). */
+export const CALL_MS = 60_000;
+const IDLE_MS = 60_000;
+const UPLOAD_MS = 15 * 60_000;
+const BLOCK = 8 * 1024 * 1024;
+
+/** What the service said: HTTP status (0: no answer came) and its error code. */
+export function storageAnswer(error: unknown): { status: number; code: string } {
+  const fields: { statusCode?: unknown; code?: unknown } = typeof error === 'object' && error !== null ? error : {};
+  const status = typeof fields.statusCode === 'number' ? fields.statusCode : 0;
+  return { status, code: typeof fields.code === 'string' ? fields.code : '' };
+}
+
+/** Every storage error becomes one of ours. `what` names the blob or container and the attempted thing, without a signature. */
+export function storageError(error: unknown, what: string): Error {
+  if (error instanceof RejectedError || error instanceof TransientError) return error;
+  const { status, code } = storageAnswer(error);
+  const cause = { cause: error };
+  if (status === 404 && code === 'ContainerNotFound')
+    return new RejectedError(
+      'container-missing',
+      `${what}: the container does not exist. Create it or correct its name in the settings.`,
+      cause,
+    );
+  if (status === 404) return new RejectedError('blob-gone', `${what}: the blob does not exist any more.`, cause);
+  if (status === 412)
+    return new RejectedError('blob-changed', `${what}: the blob was overwritten since its event; the newer event decides.`, cause);
+  if (status === 401 || status === 403)
+    return new RejectedError(
+      'storage-denied',
+      `${what}: storage refused it (${status} ${code}). Give this app's identity the role Storage Blob Data Contributor and check the account's network rules.`,
+      cause,
+    );
+  if (status >= 400 && status < 500 && status !== 408 && status !== 429)
+    return new RejectedError('storage-refused', `${what}: storage refused it (${status} ${code}).`, cause);
+  return new TransientError(
+    'storage-unavailable',
+    `${what}: no usable answer from storage (${status === 0 ? code || 'no answer' : status}).`,
+    cause,
+  );
+}
+
+/** The chunks of a stream; fails when nothing arrives for a minute. */
+async function* moving(stream: NodeJS.ReadableStream, what: string): AsyncGenerator<Buffer> {
+  const readable = stream as NodeJS.ReadableStream & { destroy(error?: Error): void };
+  const stalled = () => readable.destroy(new TransientError('storage-stalled', `${what}: no data for ${IDLE_MS / 1000} s.`));
+  let timer = setTimeout(stalled, IDLE_MS);
+  try {
+    for await (const chunk of readable) {
+      clearTimeout(timer);
+      yield chunk as Buffer;
+      timer = setTimeout(stalled, IDLE_MS);
+    }
+  } finally {
+    clearTimeout(timer);
+    readable.destroy();
+  }
+}
+
+/** Opens a blob; with `eTag` (no quotes) only that version of it. */
+async function open(container: ContainerClient, path: string, eTag: string | null): Promise<BlobDownloadResponseParsed> {
+  const conditions = eTag === null ? {} : { ifMatch: `"${eTag}"` };
+  return container.getBlobClient(path).download(0, undefined, { conditions, maxRetryRequests: 5 });
+}
+
+async function isThere(container: ContainerClient, path: string): Promise<boolean> {
+  try {
+    return await container.getBlobClient(path).exists({ abortSignal: AbortSignal.timeout(CALL_MS) });
+  } catch (error) {
+    throw storageError(error, `${container.containerName}/${path}`);
+  }
+}
+
+export interface Streamed {
+  sha256: string;
+  bytes: number;
+}
+
+/** Streams a blob through `take` and gives its SHA-256 and length. Rejects `blob-gone`, `blob-changed`. */
+export async function streamBlob(
+  container: ContainerClient,
+  path: string,
+  eTag: string | null,
+  take: (chunk: Buffer) => void | Promise<void>,
+): Promise<Streamed> {
+  const what = `${container.containerName}/${path}`;
+  if (eTag !== null && !/^[0-9A-Za-z._-]+$/.test(eTag))
+    throw new RejectedError('bad-etag', `${what}: ${JSON.stringify(eTag)} is not an eTag.`);
+  const hash = createHash('sha256');
+  let bytes = 0;
+  try {
+    const response = await open(container, path, eTag);
+    for await (const chunk of moving(response.readableStreamBody!, what)) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      const waiting = take(chunk);
+      if (waiting) await waiting;
+    }
+    if (bytes !== response.contentLength)
+      throw new TransientError('storage-short', `${what}: ${bytes} of ${response.contentLength} bytes arrived.`);
+  } catch (error) {
+    const translated = storageError(error, what);
+    // A blob that is gone fails the condition too (Azurite answers 412 where storage answers 404): look which it is.
+    if (translated instanceof RejectedError && translated.code === 'blob-changed' && !(await isThere(container, path)))
+      throw new RejectedError('blob-gone', `${what}: the blob does not exist any more.`, { cause: error });
+    throw translated;
+  }
+  return { sha256: hash.digest('hex'), bytes };
+}
+
+/** Copies a blob into a local file (mode 0600) and gives what was copied. */
+export async function downloadBlob(container: ContainerClient, path: string, eTag: string | null, file: string): Promise<Streamed> {
+  const out = createWriteStream(file, { mode: 0o600, flags: 'wx' });
+  const failed = new Promise<never>((_, reject) => out.once('error', reject));
+  failed.catch(() => undefined);
+  try {
+    return await streamBlob(container, path, eTag, async (chunk) => {
+      if (!out.write(chunk)) await Promise.race([once(out, 'drain'), failed]);
+    });
+  } finally {
+    await new Promise((resolve) => out.end(resolve));
+  }
+}
+
+/** The whole of a small blob; null when absent. Larger than `maxBytes`: `file-too-large`. */
+export async function readBlob(container: ContainerClient, path: string, maxBytes: number): Promise<Buffer | null> {
+  const what = `${container.containerName}/${path}`;
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  try {
+    await streamBlob(container, path, null, (chunk) => {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new RejectedError('file-too-large', `${what}: larger than the ${maxBytes} bytes that are read here.`);
+      parts.push(chunk);
+    });
+  } catch (error) {
+    if (error instanceof RejectedError && error.code === 'blob-gone') return null;
+    throw error;
+  }
+  return Buffer.concat(parts);
+}
+
+/** Writes a blob unless the name is taken (`If-None-Match: *`). One request: readers see all of it or nothing. */
+export async function createBlob(
+  container: ContainerClient,
+  path: string,
+  content: Uint8Array,
+  contentType: string,
+): Promise<'created' | 'exists'> {
+  try {
+    await container
+      .getBlockBlobClient(path)
+      .upload(Buffer.from(content.buffer, content.byteOffset, content.byteLength), content.byteLength, {
+        conditions: { ifNoneMatch: '*' },
+        blobHTTPHeaders: { blobContentType: contentType },
+        abortSignal: AbortSignal.timeout(content.byteLength > BLOCK ? UPLOAD_MS : CALL_MS),
+      });
+    return 'created';
+  } catch (error) {
+    if (isTaken(error)) return 'exists';
+    throw storageError(error, `${container.containerName}/${path}`);
+  }
+}
+
+/** 409 when the name is taken; 412 is the answer of some operations to the same condition. */
+function isTaken(error: unknown): boolean {
+  const { status, code } = storageAnswer(error);
+  return status === 412 || (status === 409 && code === 'BlobAlreadyExists');
+}
+
+/** Writes a blob, whatever is there. */
+export async function putBlob(container: ContainerClient, path: string, content: Buffer, contentType: string): Promise<void> {
+  try {
+    const options = { blobHTTPHeaders: { blobContentType: contentType }, abortSignal: AbortSignal.timeout(CALL_MS) };
+    await container.getBlockBlobClient(path).upload(content, content.length, options);
+  } catch (error) {
+    throw storageError(error, `${container.containerName}/${path}`);
+  }
+}
+
+/** Uploads a local file in blocks unless a blob of that name exists; its SHA-256 goes along as metadata. */
+export async function uploadFile(container: ContainerClient, path: string, file: string, sha256: string): Promise<'created' | 'exists'> {
+  const blob = container.getBlockBlobClient(path);
+  try {
+    if (await isThere(container, path)) return 'exists';
+    await blob.uploadFile(file, {
+      blockSize: BLOCK,
+      maxSingleShotSize: BLOCK,
+      concurrency: 2,
+      conditions: { ifNoneMatch: '*' },
+      metadata: { sha256 },
+      blobHTTPHeaders: { blobContentType: 'application/vnd.apache.parquet' },
+      abortSignal: AbortSignal.timeout(UPLOAD_MS),
+    });
+    return 'created';
+  } catch (error) {
+    if (isTaken(error)) return 'exists';
+    throw storageError(error, `${container.containerName}/${path}`);
+  }
+}
+
+/** SHA-256 and length of a local file, streamed. */
+export async function hashFile(file: string): Promise<Streamed> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
+    hash.update(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+  }
+  return { sha256: hash.digest('hex'), bytes };
+}

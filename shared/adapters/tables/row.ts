@@ -1,0 +1,44 @@
+// Records as rows: the record is one JSON text, cut into properties that fit (64 KiB each, stored as UTF-16).
+// Some fields stand beside it a second time where a query compares them.
+import type { z } from 'zod';
+import { RejectedError } from '../../errors/errors.ts';
+import type { Row } from './table.ts';
+
+const PART_CHARS = 32_000;
+/** A row holds 1 MiB, two bytes for each character; this leaves room for keys and compared fields. */
+const MAX_CHARS = 480_000;
+
+/** The properties `json0`, `json1`, … of a record. Larger than a row: RejectedError `record-too-large`. */
+export function pack(value: unknown, what: string): Record<string, string> {
+  const text = JSON.stringify(value);
+  if (text.length > MAX_CHARS) {
+    throw new RejectedError('record-too-large', `${what} has ${text.length} characters as JSON; a record may have ${MAX_CHARS}`);
+  }
+  const parts: Record<string, string> = {};
+  for (let from = 0, part = 0; from < text.length; part += 1) {
+    let to = Math.min(from + PART_CHARS, text.length);
+    // Half of a surrogate pair alone does not survive UTF-8.
+    if (to < text.length && /[\uD800-\uDBFF]/.test(text.charAt(to - 1))) to -= 1;
+    parts[`json${part}`] = text.slice(from, to);
+    from = to;
+  }
+  return parts;
+}
+
+/** The record of a row. A row that is not what the schema says: RejectedError `record-unreadable`. */
+export function unpack<Schema extends z.ZodType>(row: Row, schema: Schema): z.output<Schema> {
+  let text = '';
+  for (let part = 0; typeof row[`json${part}`] === 'string'; part += 1) text += row[`json${part}`] as string;
+  const parsed = schema.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  const problem = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+  throw new RejectedError('record-unreadable', `The record ${row.partitionKey}/${row.rowKey} is not readable: ${problem}`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

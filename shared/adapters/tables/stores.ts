@@ -1,0 +1,24 @@
+// Every store of the product over its table: one call for the composition root.
+import type { Store } from '../../ports/lake.ts';
+import type { Stores } from '../../ports/stores.ts';
+import { createAuditLog } from './audit-log.ts';
+import { createLedger } from './ledger.ts';
+import { createModelRegistry } from './model-registry.ts';
+import type { Tables } from './open-tables.ts';
+import { createPipelineRegistry } from './pipeline-registry.ts';
+import { createPromotionStore } from './promotion-store.ts';
+import { createRunStore } from './run-store.ts';
+import { createServingHistory } from './serving-history.ts';
+
+/** `files` keeps the bundles of pipelines. */
+export function createTableStores(tables: Tables, files: Pick<Store, 'read' | 'create'>): Stores {
+  return {
+    ledger: createLedger(tables.ledger),
+    runs: createRunStore(tables.runs),
+    models: createModelRegistry(tables.models),
+    promotions: createPromotionStore(tables.promotions),
+    serving: createServingHistory(tables.serving),
+    pipelines: createPipelineRegistry(tables.pipelines, files),
+    audit: createAuditLog(tables.audit),
+  };
+}
