@@ -34,7 +34,7 @@ export function runActivities(ports: RunPorts): Activity[] {
       const attempts = await ports.runs.attempts(fresh.pipeline, fresh.key);
       const before = attempts.find((run) => run.status === 'succeeded') ?? attempts.at(-1);
       const run = before ?? (await ports.runs.open(blank(fresh)));
-      return { state: run.owner === fresh.owner ? 'opened' : 'taken', runId: run.runId, status: run.status };
+      return { state: run.owner === fresh.owner ? ('opened' as const) : ('taken' as const), runId: run.runId, status: run.status };
     }),
 
     perform(recordRun, async ({ pipeline, runId, patch }) => {

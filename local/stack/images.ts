@@ -1,0 +1,46 @@
+// Local "images": a component's folder, addressed by the digest of its content, as a registry would address the built image.
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+
+/** Component name → image reference by digest. */
+export type ImageLock = Record<string, string>;
+
+const REGISTRY = 'sluice.local';
+
+/** Computes the lock of all components below `components/`; the shared protocol package is part of every image. */
+export async function lockImages(root: string): Promise<ImageLock> {
+  const folder = join(root, 'components');
+  const names = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  const protocol = await digestOfFolder(join(folder, 'protocol'));
+  const lock: ImageLock = {};
+  for (const name of names.filter((one) => one !== 'protocol').sort()) {
+    const own = await digestOfFolder(join(folder, name));
+    lock[name] = `${REGISTRY}/${name}@sha256:${createHash('sha256').update(`${protocol}\n${own}\n`).digest('hex')}`;
+  }
+  return lock;
+}
+
+/** What runs when an image is started here: Python with the component's folder on its path. */
+export function imagePaths(root: string, component: string): string[] {
+  return [join(root, 'components', component), join(root, 'components', 'protocol')];
+}
+
+async function digestOfFolder(folder: string): Promise<string> {
+  const lines: string[] = [];
+  for (const file of await filesBelow(folder)) {
+    const path = relative(folder, file).split(sep).join('/');
+    lines.push(`${path}\0${createHash('sha256').update(await readFile(file)).digest('hex')}\n`);
+  }
+  return createHash('sha256').update(lines.sort().join('')).digest('hex');
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const nested = entries.map(async (entry) => {
+    if (entry.name === '__pycache__' || entry.name.startsWith('.')) return [];
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? filesBelow(path) : entry.isFile() ? [path] : [];
+  });
+  return (await Promise.all(nested)).flat();
+}
