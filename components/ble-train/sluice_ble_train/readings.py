@@ -31,17 +31,19 @@ class Readings:
 
 
 def read_gold(path: Path) -> Readings:
-    """All rows of a CSV file, or of every `*.csv` in a folder in the order of their names."""
+    """All rows of a CSV file, or of every `*.csv` in a folder.
+
+    Sorted by content: the order in which rows were written must not change the split, the weights or the modelDigest.
+    """
     files = sorted(path.glob('*.csv')) if path.is_dir() else [path]
     if not files:
         raise ComponentError('gold-missing', f'input gold: the folder {path.name} holds no *.csv file')
-    cells: list[str] = []
-    signals: list[tuple[int, ...]] = []
-    for file in files:
-        for cell, signal in _read_file(file):
-            cells.append(cell)
-            signals.append(signal)
-    return Readings(cells=tuple(cells), signals=tuple(signals), files=tuple(file.name for file in files))
+    rows = sorted(row for file in files for row in _read_file(file))
+    return Readings(
+        cells=tuple(cell for cell, _ in rows),
+        signals=tuple(signal for _, signal in rows),
+        files=tuple(file.name for file in files),
+    )
 
 
 def _read_file(file: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
