@@ -138,6 +138,7 @@ export const Promotion = z.strictObject({
   requestedBy: z.string().max(200),
   reason: z.string().max(1000),
   requestedAt: Instant,
+  requestKey: Sha256.optional().describe('Digest of the Idempotency-Key of a request over HTTP'),
 });
 export type Promotion = z.infer<typeof Promotion>;
 

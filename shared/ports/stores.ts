@@ -39,6 +39,8 @@ export interface Ledger {
   recent(limit: number, after?: string): Promise<Page<LedgerEntry>>;
   /** The entries that became data of a run. */
   ofRun(runId: string): Promise<LedgerEntry[]>;
+  /** By entry id alone. */
+  find(entryId: string): Promise<LedgerEntry | null>;
 }
 
 export interface RunStore {
@@ -49,21 +51,29 @@ export interface RunStore {
   find(runId: string): Promise<Run | null>;
   /** All attempts of one key, oldest first. */
   attempts(pipeline: string, key: string): Promise<Run[]>;
-  /** Merges a patch: `jobs` by jobName, `next` as a set, `seconds` by key, the rest replaced. A finished run changes no more (RejectedError `run-finished`). */
+  /**
+   * Merges a patch: `jobs` by jobName, `next` as a set, `seconds` by key, the rest replaced. A finished run changes no more
+   * (RejectedError `run-finished`), except that `next` may grow. Unknown run: RejectedError `run-unknown`.
+   */
   patch(pipeline: string, runId: string, patch: RunPatch): Promise<Run>;
   list(filter: { pipeline?: string; status?: string }, limit: number, after?: string): Promise<Page<Run>>;
 }
 
 export interface ModelRegistry {
+  /** Insert-if-absent by (pipeline, digest): the first registration stays. */
   register(model: ModelVersion): Promise<void>;
   get(pipeline: string, modelDigest: string): Promise<ModelVersion | null>;
   /** By the beginning of a digest (at least 8 characters), in any pipeline. */
   find(digestPrefix: string): Promise<ModelVersion[]>;
+  /** Newest first. */
   list(pipeline: string | undefined, limit: number): Promise<ModelVersion[]>;
 }
 
 export interface PromotionStore {
   record(promotion: Promotion): Promise<'recorded' | 'known'>;
+  /** By promotion id alone. */
+  find(promotionId: string): Promise<Promotion | null>;
+  /** Newest first. */
   list(filter: { environment?: string; modelDigest?: string }, limit: number): Promise<Promotion[]>;
 }
 
@@ -86,5 +96,17 @@ export interface PipelineRegistry {
 
 export interface AuditLog {
   record(entry: AuditEntry): Promise<void>;
+  /** The newest entries of a day (`2026-11-22`), newest first. */
   list(day: string, limit: number): Promise<AuditEntry[]>;
+}
+
+/** Everything above, as one adapter gives it. */
+export interface Stores {
+  ledger: Ledger;
+  runs: RunStore;
+  models: ModelRegistry;
+  promotions: PromotionStore;
+  serving: ServingHistory;
+  pipelines: PipelineRegistry;
+  audit: AuditLog;
 }

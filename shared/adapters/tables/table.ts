@@ -1,6 +1,6 @@
 // One storage table as the stores use it: rows of strings, creation if absent, replacement by ETag, ordered ranges.
 // Every request has a timeout, and every refusal comes out as one of our errors or as an answer.
-import { odata, type TableClient, type TransactionAction } from '@azure/data-tables';
+import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { isStatus, translated } from './translate.ts';
 
 /** A row as it is written: property values are strings only, so that no type is guessed on the way back. */
@@ -98,9 +98,9 @@ export function createTable(client: TableClient): Table {
 
     async range(partitionKey, rowKey, limit, where = {}) {
       const filter = [
-        ...(typeof partitionKey === 'string' ? [odata`PartitionKey eq ${partitionKey}`] : between('PartitionKey', partitionKey)),
+        ...(typeof partitionKey === 'string' ? [`PartitionKey eq ${quoted(partitionKey)}`] : between('PartitionKey', partitionKey)),
         ...(rowKey ? between('RowKey', rowKey) : []),
-        ...Object.entries(where).map(([property, value]) => `${property} eq ${odata`${value}`}`),
+        ...Object.entries(where).map(([property, value]) => `${property} eq ${quoted(value)}`),
       ].join(' and ');
       const request = async () => {
         const rows: Row[] = [];
@@ -117,7 +117,12 @@ export function createTable(client: TableClient): Table {
 }
 
 function between(key: 'PartitionKey' | 'RowKey', range: KeyRange): string[] {
-  return [`${key} ge ${odata`${range.from}`}`, `${key} lt ${odata`${range.to}`}`];
+  return [`${key} ge ${quoted(range.from)}`, `${key} lt ${quoted(range.to)}`];
+}
+
+/** A string literal of OData: its only special character is the quote. */
+function quoted(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
 }
 
 /** The SDK types keys as optional; the service always sends them. */

@@ -1,0 +1,166 @@
+// The stores in Azure tables keep the contracts, tried against Azurite; and what only tables have: layout, limits, index rows, refusals.
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { TableClient } from '@azure/data-tables';
+import { afterAll, describe, expect, inject, it } from 'vitest';
+import { createMemoryStore } from '../../../../shared/adapters/memory/store.ts';
+import { openTables } from '../../../../shared/adapters/tables/open-tables.ts';
+import { newestFirstRow } from '../../../../shared/adapters/tables/newest-first.ts';
+import { createTableStores } from '../../../../shared/adapters/tables/stores.ts';
+import { createLedger } from '../../../../shared/adapters/tables/ledger.ts';
+import { createTable } from '../../../../shared/adapters/tables/table.ts';
+import { placeKey } from '../../../../shared/decisions/identity.ts';
+import { RejectedError, TransientError } from '../../../../shared/errors/errors.ts';
+import { ledgerSuite } from '../../../contracts/ledger.suite.ts';
+import { recordsSuite } from '../../../contracts/records.suite.ts';
+import { runStoreSuite } from '../../../contracts/run-store.suite.ts';
+import { digest, entryIdOf, entryOf, headOf, minute, placeOf, runOf } from '../../../contracts/samples.ts';
+
+const connectionString = inject('storage');
+
+async function fresh() {
+  const prefix = `t${randomBytes(6).toString('hex')}`;
+  const tables = openTables({ connectionString }, prefix);
+  await tables.ensureTables();
+  const client = (name: string) =>
+    TableClient.fromConnectionString(connectionString, `${prefix}${name}`, { allowInsecureConnection: true });
+  return { tables, client, stores: createTableStores(tables, createMemoryStore()) };
+}
+
+describe('ledger in tables', () => ledgerSuite(async () => (await fresh()).stores.ledger));
+describe('runs in tables', () => runStoreSuite(async () => (await fresh()).stores.runs));
+describe('records in tables', () => recordsSuite(async () => (await fresh()).stores));
+
+describe('layout', () => {
+  it('keeps entry and head of a blob in the partition of its place, and malformed messages in their own', async () => {
+    const { client, stores } = await fresh();
+    const place = placeOf('bronze/a.csv');
+    const entry = entryOf(place, 'one');
+    await stores.ledger.record(place, entry, headOf(entry), null);
+    await stores.ledger.record(null, { ...entryOf(place, 'raw'), event: null }, null, null);
+
+    const keys: string[] = [];
+    for await (const row of client('ledger').listEntities()) keys.push(`${row.partitionKey} ${row.rowKey}`);
+
+    expect(keys).toContain(`${placeKey(place)} ${entry.entryId}`);
+    expect(keys).toContain(`${placeKey(place)} head`);
+    expect(keys).toContain(`malformed ${entryIdOf('raw')}`);
+  });
+
+  it('makes its tables once and again', async () => {
+    const { tables } = await fresh();
+
+    await expect(tables.ensureTables()).resolves.toBeUndefined();
+  });
+});
+
+describe('index rows', () => {
+  it('that point nowhere are skipped, and the page after them is found', async () => {
+    const { tables, stores } = await fresh();
+    const run = runOf('train', 'k', { startedAt: minute(0) });
+    await stores.runs.open(run);
+    for (let n = 1; n <= 130; n += 1) {
+      await tables.runs.put(
+        newestFirstRow(minute(n), `ghost-${n}`, { partition: 'ble-location', row: `ghost-${n}` }, { pipeline: 'ble-location' }),
+      );
+    }
+
+    expect(await stores.runs.list({}, 5)).toEqual({ items: [run], next: null });
+  });
+
+  it('are written before the record, so a record is never unlisted', async () => {
+    const { tables } = await fresh();
+    const order: string[] = [];
+    const ledger = createLedger({
+      ...tables.ledger,
+      put: async (row) => (order.push('index'), tables.ledger.put(row)),
+      batch: async (steps) => (order.push('record'), tables.ledger.batch(steps)),
+    });
+
+    await ledger.record(placeOf('x'), entryOf(placeOf('x'), 'one'), null, null);
+
+    expect(order).toEqual(['index', 'index', 'record']);
+  });
+});
+
+describe('limits and refusals', () => {
+  it('refuses a record that no row can hold, and says so', async () => {
+    const { stores } = await fresh();
+
+    const opening = stores.runs.open(runOf('train', 'k', { input: { text: 'x'.repeat(600_000) } }));
+
+    await expect(opening).rejects.toMatchObject({ name: 'RejectedError', code: 'record-too-large' });
+  });
+
+  it('names a row that it cannot read', async () => {
+    const { client, stores } = await fresh();
+    const run = runOf('train', 'k');
+    await client('runs').createEntity({ partitionKey: run.pipeline, rowKey: run.runId, json0: '{"runId":1' });
+
+    await expect(stores.runs.find(run.runId)).rejects.toMatchObject({
+      code: 'record-unreadable',
+      message: expect.stringContaining(run.runId) as string,
+    });
+  });
+
+  it('says that a table is missing', async () => {
+    const tables = openTables({ connectionString }, 'never');
+    const run = runOf('train', 'k');
+
+    await expect(createTableStores(tables, createMemoryStore()).runs.find(run.runId)).rejects.toMatchObject({ code: 'table-missing' });
+  });
+
+  it('gives up on endless contention as something that may work later', async () => {
+    const { tables, stores } = await fresh();
+    const place = placeOf('x');
+    await stores.ledger.record(place, entryOf(place, 'one'), null, null);
+    const contended = createLedger({ ...tables.ledger, batch: async () => 'conflict' });
+
+    await expect(contended.redelivered(place, entryIdOf('one'))).rejects.toMatchObject({
+      name: 'TransientError',
+      code: 'tables-contention',
+    });
+  });
+});
+
+describe('what the service answers', () => {
+  let server: Server | undefined;
+  afterAll(() => server?.close());
+
+  /** A table endpoint that answers every request with one status. */
+  async function answering(status: number, code: string) {
+    server?.close();
+    const answer = JSON.stringify({ 'odata.error': { code, message: { lang: 'en-US', value: `secret detail ${digest('x')}` } } });
+    const listening = createServer((_, response) => response.writeHead(status, { 'content-type': 'application/json' }).end(answer));
+    server = listening;
+    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+    const { port } = listening.address() as AddressInfo;
+    const options = { allowInsecureConnection: true, retryOptions: { maxRetries: 0 } };
+    return createTable(new TableClient(`http://127.0.0.1:${port}`, 'runs', options));
+  }
+
+  it.each([
+    [503, 'ServerBusy', TransientError, 'tables-busy'],
+    [429, 'TooManyRequests', TransientError, 'tables-busy'],
+    [403, 'AuthorizationFailure', RejectedError, 'tables-forbidden'],
+    [400, 'InvalidInput', RejectedError, 'tables-refused'],
+  ])('turns %i into our own error', async (status, serviceCode, kind, code) => {
+    const table = await answering(status, serviceCode);
+
+    const failure: unknown = await table.get('a', 'b').catch((error: unknown) => error);
+
+    expect(failure).toBeInstanceOf(kind);
+    expect(failure).toMatchObject({ code });
+    expect((failure as Error).message).toContain(serviceCode);
+    expect((failure as Error).message).not.toContain('secret detail');
+  });
+
+  it('tells an unreachable service from a refusal', async () => {
+    const table = createTable(
+      new TableClient('http://127.0.0.1:9', 'runs', { allowInsecureConnection: true, retryOptions: { maxRetries: 0 } }),
+    );
+
+    await expect(table.get('a', 'b')).rejects.toMatchObject({ name: 'TransientError', code: 'tables-unreachable' });
+  });
+});
