@@ -66,7 +66,14 @@ export interface HostSettings {
 }
 
 /** Facts about the host that replace a default of the real one. */
-const DEFAULTS = { functionTimeout: 30 * 60_000, batchSize: 16, newBatchThreshold: 8, maxDequeueCount: 5, pollingInterval: 2000, asyncSleep: 30_000 };
+const DEFAULTS = {
+  functionTimeout: 30 * 60_000,
+  batchSize: 16,
+  newBatchThreshold: 8,
+  maxDequeueCount: 5,
+  pollingInterval: 2000,
+  asyncSleep: 30_000,
+};
 
 /**
  * Reads `<folder>/host.json`; a missing file means defaults. Throws `HostStartError` (kind `app`) for a file that is not JSON, a value of
@@ -95,7 +102,9 @@ export function hostSettingsOf(json: unknown, file: string, environment: AppSett
   const rest = read.unread();
   return {
     ...settings,
-    warnings: rest.filter((path) => !hasNoEffectHere(path)).map((path) => `${file}: the setting "${dotted(path)}" is not known to this host and is ignored.`),
+    warnings: rest
+      .filter((path) => !hasNoEffectHere(path))
+      .map((path) => `${file}: the setting "${dotted(path)}" is not known to this host and is ignored.`),
     withoutEffect: rest.filter(hasNoEffectHere).map((path) => `${file}: the setting "${dotted(path)}" has no effect on one machine.`),
   };
 }
@@ -117,7 +126,10 @@ function durableTaskSettings(read: SettingReader, file: string, environment: App
   const at = 'extensions:durableTask';
   const hubName = resolveSettingNames(read.text(`${at}:hubName`, 'TestHubName'), environment, `${file}: durableTask.hubName`);
   if (!/^[A-Za-z][A-Za-z0-9]{2,44}$/.test(hubName)) {
-    throw new HostStartError('app', `${file}: durableTask.hubName is "${hubName}"; it must be 3 to 45 letters and digits and start with a letter.`);
+    throw new HostStartError(
+      'app',
+      `${file}: durableTask.hubName is "${hubName}"; it must be 3 to 45 letters and digits and start with a letter.`,
+    );
   }
   return {
     hubName,
@@ -127,8 +139,17 @@ function durableTaskSettings(read: SettingReader, file: string, environment: App
     maxConcurrentActivityFunctions: read.integer(`${at}:maxConcurrentActivityFunctions`, undefined, 1, 100_000),
     maxConcurrentOrchestratorFunctions: read.integer(`${at}:maxConcurrentOrchestratorFunctions`, undefined, 1, 100_000),
     storeInputsInOrchestrationHistory: read.flag(`${at}:storeInputsInOrchestrationHistory`, false),
-    overridableExistingInstanceStates: read.choice(`${at}:overridableExistingInstanceStates`, ['NonRunningStates', 'AnyState'], 'NonRunningStates'),
-    defaultAsyncRequestSleepTimeMs: read.integer(`${at}:httpSettings:defaultAsyncRequestSleepTimeMilliseconds`, DEFAULTS.asyncSleep, 0, 86_400_000),
+    overridableExistingInstanceStates: read.choice(
+      `${at}:overridableExistingInstanceStates`,
+      ['NonRunningStates', 'AnyState'],
+      'NonRunningStates',
+    ),
+    defaultAsyncRequestSleepTimeMs: read.integer(
+      `${at}:httpSettings:defaultAsyncRequestSleepTimeMilliseconds`,
+      DEFAULTS.asyncSleep,
+      0,
+      86_400_000,
+    ),
   };
 }
 

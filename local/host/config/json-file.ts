@@ -15,11 +15,15 @@ export function readJsonFile(file: string): unknown {
   try {
     return JSON.parse(withoutComments(text.replace(/^\uFEFF/, ''))) as unknown;
   } catch (error) {
-    throw new HostStartError('app', `${file}: not valid JSON: ${(error as Error).message}. Correct the file and start again.`, { cause: error });
+    throw new HostStartError('app', `${file}: not valid JSON: ${(error as Error).message}. Correct the file and start again.`, {
+      cause: error,
+    });
   }
 }
 
 /** Replaces comments by spaces, so that positions in error messages stay right; text inside strings is kept. */
 function withoutComments(text: string): string {
-  return text.replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (part) => (part.startsWith('"') ? part : part.replace(/[^\n]/g, ' ')));
+  return text.replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (part) =>
+    part.startsWith('"') ? part : part.replace(/[^\n]/g, ' '),
+  );
 }

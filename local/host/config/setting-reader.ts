@@ -79,6 +79,9 @@ export class SettingReader {
 
   #fail(leaf: Leaf, wanted: string): never {
     const where = leaf.source === this.#file ? this.#file : `${this.#file} (from the ${leaf.source})`;
-    throw new HostStartError('app', `${where}: "${leaf.path.split(':').join('.')}" must be ${wanted}, found ${JSON.stringify(leaf.value)}.`);
+    throw new HostStartError(
+      'app',
+      `${where}: "${leaf.path.split(':').join('.')}" must be ${wanted}, found ${JSON.stringify(leaf.value)}.`,
+    );
   }
 }

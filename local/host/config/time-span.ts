@@ -1,7 +1,8 @@
 // Reads and writes the TimeSpan text of host.json and of timer schedules: `[-][d.]hh:mm[:ss[.fffffff]]`, or whole days as one number.
 // Everything else in the host counts in milliseconds.
 
-const TEXT = /^(?<sign>-)?(?:(?<days>\d{1,8})\.)?(?<hours>\d{1,2}):(?<minutes>\d{1,2})(?::(?<seconds>\d{1,2})(?:\.(?<fraction>\d{1,7}))?)?$/;
+const TEXT =
+  /^(?<sign>-)?(?:(?<days>\d{1,8})\.)?(?<hours>\d{1,2}):(?<minutes>\d{1,2})(?::(?<seconds>\d{1,2})(?:\.(?<fraction>\d{1,7}))?)?$/;
 const DAYS = /^(?<sign>-)?(?<days>\d{1,8})$/;
 const DAY_MS = 86_400_000;
 

@@ -32,7 +32,9 @@ const CYCLE_YEARS = 400;
 export function parseCrontab(expression: string): Crontab {
   const parts = expression.trim().split(/\s+/);
   if (parts.length !== 5 && parts.length !== 6) {
-    throw new RangeError(`"${expression}" must have six fields (second minute hour day month day-of-week) or five (without second), it has ${parts.length}`);
+    throw new RangeError(
+      `"${expression}" must have six fields (second minute hour day month day-of-week) or five (without second), it has ${parts.length}`,
+    );
   }
   const texts = parts.length === 5 ? ['0', ...parts] : parts;
   const sets = FIELDS.map((field, index) => parseField(texts[index] ?? '', field));
@@ -73,7 +75,9 @@ function parseValue(text: string, field: Field): number {
 
 function unfit(text: string, field: Field): RangeError {
   const names = field.names ? `, or a name (${field.names[0]} … ${field.names.at(-1)})` : '';
-  return new RangeError(`"${text}" is not a ${field.name}: expected * or ${field.least} to ${field.most}${names}, with , - / between values`);
+  return new RangeError(
+    `"${text}" is not a ${field.name}: expected * or ${field.least} to ${field.most}${names}, with , - / between values`,
+  );
 }
 
 function nextTime(after: number, sets: readonly number[][]): number | undefined {
@@ -88,7 +92,10 @@ function nextTime(after: number, sets: readonly number[][]): number | undefined 
     if (!months.includes(date.getUTCMonth() + 1)) {
       day = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1);
     } else {
-      const found = days.includes(date.getUTCDate()) && weekdays.includes(date.getUTCDay()) ? nextTimeOfDay(timeOfDay, hours, minutes, seconds) : undefined;
+      const found =
+        days.includes(date.getUTCDate()) && weekdays.includes(date.getUTCDay())
+          ? nextTimeOfDay(timeOfDay, hours, minutes, seconds)
+          : undefined;
       if (found !== undefined) return day + found;
       day += DAY_MS;
     }

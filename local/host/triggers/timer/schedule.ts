@@ -22,7 +22,12 @@ export function parseSchedule(text: string, zone: Zone, now: number): Schedule {
   const interval = text.includes(' ') ? undefined : parseTimeSpan(text);
   if (interval !== undefined) {
     if (interval < 1000) throw new RangeError(`"${text}" is shorter than one second`);
-    return { text: `every ${formatTimeSpan(interval)}`, next: (after) => after + interval, adjustsForDst: false, isFrequent: interval < MINUTE };
+    return {
+      text: `every ${formatTimeSpan(interval)}`,
+      next: (after) => after + interval,
+      adjustsForDst: false,
+      isFrequent: interval < MINUTE,
+    };
   }
   const crontab = parseCrontab(text);
   const next = (after: number): number | undefined => {

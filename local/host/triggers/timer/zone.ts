@@ -17,10 +17,20 @@ export function zoneOf(name: string | undefined): Zone {
   if (!name || name === 'UTC') return UTC;
   let format: Intl.DateTimeFormat;
   try {
-    const fields = { year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric', era: 'short' } as const;
+    const fields = {
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+      era: 'short',
+    } as const;
     format = new Intl.DateTimeFormat('en-US', { timeZone: name, hourCycle: 'h23', ...fields });
   } catch (error) {
-    throw new HostStartError('app', `WEBSITE_TIME_ZONE is "${name}", which is not an IANA zone name such as "Europe/Berlin".`, { cause: error });
+    throw new HostStartError('app', `WEBSITE_TIME_ZONE is "${name}", which is not an IANA zone name such as "Europe/Berlin".`, {
+      cause: error,
+    });
   }
   const toCalendar = (moment: number): number => {
     const part = new Map(format.formatToParts(moment).map(({ type, value }) => [type, Number(value)]));
