@@ -115,7 +115,7 @@ describe('a blob written through the proxy', () => {
 
     const put = await lake.getBlockBlobClient('x.csv').upload('1', 1);
     const [text = ''] = await messages(1);
-    const [event] = await new EventGridDeserializer().deserializeEventGridEvents(JSON.parse(text) as object);
+    const [event] = await new EventGridDeserializer().deserializeEventGridEvents(JSON.parse(text) as Record<string, unknown>);
 
     expect(event).toMatchObject({
       topic: RESOURCE_ID,

@@ -1,0 +1,114 @@
+// One container task of a run: its attempts, with the pipeline's retry policy between them.
+// A failed attempt's reason is kept; termination ends the task at once.
+import { join } from 'node:path';
+import { entry, type Container, type Pipeline, type RetryPolicy } from '../ir/types.ts';
+import type { RunRecord, Status, TaskRecord } from '../model.ts';
+import { DEFAULT_ROOT, type KubeflowOptions } from '../options.ts';
+import type { Store } from '../store.ts';
+import { failure, type DueTask, type TaskResult } from './dag.ts';
+import { ImagePullError } from './images.ts';
+import { logFile, podName, type Journal } from './journal.ts';
+import { startStep, StepError, type StartedStep } from './step.ts';
+
+/** What a task needs of its surroundings. */
+export interface TaskContext {
+  readonly options: KubeflowOptions;
+  readonly store: Store;
+  readonly journal: Journal;
+  /** Why the run is being stopped, if it is. */
+  stopReason(run: RunRecord): Status | undefined;
+  /** Waits on the stand-in's clock; ends early when the run is stopped. */
+  sleep(run: RunRecord, ms: number): Promise<void>;
+  /** Tells which processes are alive. */
+  readonly steps: { add(run: RunRecord, step: StartedStep): void; remove(run: RunRecord, step: StartedStep): void };
+}
+
+/** Runs the task to its end; rejects only for faults of the stand-in itself. */
+export async function runContainerTask(
+  context: TaskContext,
+  run: RunRecord,
+  pipeline: Pipeline,
+  due: DueTask,
+  record: TaskRecord,
+): Promise<TaskResult> {
+  const container = entry(pipeline.spec.deploymentSpec?.executors, due.component.executorLabel)?.container ?? {};
+  const retry = due.task.retryPolicy ?? {};
+  const resources = limitsOf(container);
+  if (resources) record.resources = resources;
+  for (let attempt = 0; ; attempt += 1) {
+    record.podName = podName(run, record, attempt);
+    context.journal.task(run, record, 'RUNNING');
+    const result = await runAttempt(context, run, pipeline, container, due, record, attempt);
+    if (result.state !== 'FAILED' || attempt >= (retry.maxRetryCount ?? 0) || context.stopReason(run)) return result;
+    record.failedPods.push(record.podName);
+    context.journal.task(run, record, 'PENDING', result.error);
+    await context.sleep(run, backoffMs(retry, attempt));
+    const stop = context.stopReason(run);
+    if (stop) return { state: 'FAILED', error: stop };
+  }
+}
+
+async function runAttempt(
+  context: TaskContext,
+  run: RunRecord,
+  pipeline: Pipeline,
+  container: Container,
+  due: DueTask,
+  record: TaskRecord,
+  attempt: number,
+): Promise<TaskResult> {
+  const { options, store } = context;
+  const root = run.pipelineRoot || pipeline.spec.defaultPipelineRoot || options.pipelineRoot || DEFAULT_ROOT;
+  const name = pipeline.spec.pipelineInfo?.name ?? '';
+  try {
+    const step = startStep(options, {
+      component: due.component,
+      container,
+      parameters: due.parameters,
+      artifacts: due.artifacts,
+      dir: join(store.runDir(run.runId), 'tasks', `${record.taskId}-${attempt}`),
+      uri: `${root.replace(/\/$/, '')}/${name}/${run.runId}/${due.name}/${record.taskId}`,
+      logFile: logFile(store, run, record),
+      podName: record.podName,
+      job: {
+        pipeline_job_uuid: run.runId,
+        pipeline_job_name: run.displayName,
+        pipeline_job_resource_name: run.workflow,
+        pipeline_task_uuid: record.taskId,
+        pipeline_task_name: due.name,
+        pipeline_root: root,
+      },
+    });
+    context.steps.add(run, step);
+    try {
+      return { state: 'SUCCEEDED', outputs: await step.outputs() };
+    } finally {
+      context.steps.remove(run, step);
+    }
+  } catch (error) {
+    const stop = context.stopReason(run);
+    if (stop) return { state: 'FAILED', error: stop };
+    if (error instanceof StepError || error instanceof ImagePullError) return failure(error.message);
+    throw error;
+  }
+}
+
+function limitsOf(container: Container): TaskRecord['resources'] {
+  const { resourceCpuLimit, cpuLimit, resourceMemoryLimit, memoryLimit, accelerator } = container.resources ?? {};
+  const cpu = resourceCpuLimit ?? cpuLimit?.toString();
+  const memory = resourceMemoryLimit ?? (memoryLimit === undefined ? undefined : `${memoryLimit}G`);
+  const kind = accelerator?.resourceType ?? accelerator?.type;
+  const limits = {
+    ...(cpu ? { cpu } : {}),
+    ...(memory ? { memory } : {}),
+    ...(kind ? { accelerator: `${kind}=${accelerator?.resourceCount ?? '1'}` } : {}),
+  };
+  return Object.keys(limits).length > 0 ? limits : undefined;
+}
+
+/** Wait before attempt `attempt + 2`: duration × factor^attempt (default factor 2), at most the policy's maximum and one hour. */
+function backoffMs(policy: RetryPolicy, attempt: number): number {
+  const seconds = (text: string | undefined, fallback: number) => (text === undefined ? fallback : Number(text.slice(0, -1)));
+  const limit = Math.min(3600, seconds(policy.backoffMaxDuration, 3600));
+  return 1000 * Math.min(limit, seconds(policy.backoffDuration, 0) * (policy.backoffFactor || 2) ** attempt);
+}
