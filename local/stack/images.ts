@@ -2,11 +2,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import { parse } from 'yaml';
 
 /** Component name → image reference by digest. */
 export type ImageLock = Record<string, string>;
-
-const REGISTRY = 'sluice.local';
 
 /** Computes the lock of all components below `components/`; the shared protocol package is part of every image. */
 export async function lockImages(root: string): Promise<ImageLock> {
@@ -16,7 +15,7 @@ export async function lockImages(root: string): Promise<ImageLock> {
   const lock: ImageLock = {};
   for (const name of names.filter((one) => one !== 'protocol').sort()) {
     const own = await digestOfFolder(join(folder, name));
-    lock[name] = `${REGISTRY}/${name}@sha256:${createHash('sha256').update(`${protocol}\n${own}\n`).digest('hex')}`;
+    lock[name] = `${await repositoryOf(join(folder, name))}@sha256:${createHash('sha256').update(`${protocol}\n${own}\n`).digest('hex')}`;
   }
   return lock;
 }
@@ -24,6 +23,15 @@ export async function lockImages(root: string): Promise<ImageLock> {
 /** What runs when an image is started here: Python with the component's folder on its path. */
 export function imagePaths(root: string, component: string): string[] {
   return [join(root, 'components', component), join(root, 'components', 'protocol')];
+}
+
+/** The repository that the component's own description names. */
+async function repositoryOf(component: string): Promise<string> {
+  const file = join(component, 'component.yaml');
+  const description: unknown = parse(await readFile(file, 'utf8'));
+  const image = typeof description === 'object' && description !== null && 'image' in description ? description.image : undefined;
+  if (typeof image !== 'string') throw new Error(`${file} names no image`);
+  return image;
 }
 
 async function digestOfFolder(folder: string): Promise<string> {

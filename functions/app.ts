@@ -1,0 +1,64 @@
+// The composition root: configuration → ports → activities → registration. The Functions host loads this file and nothing else.
+import { app } from '@azure/functions';
+import * as df from 'durable-functions';
+import type { Policy } from '../shared/contracts/stories.ts';
+import { loadConfig } from '../shared/config/config.ts';
+import { awaitJob } from '../orchestrations/await-job.ts';
+import { endpointLock, ENDPOINT_LOCK } from '../orchestrations/kit/lock.ts';
+import { land } from '../orchestrations/land.ts';
+import { promote } from '../orchestrations/promote.ts';
+import { refine } from '../orchestrations/refine.ts';
+import { train } from '../orchestrations/train.ts';
+import { dataActivities } from './activities/data.ts';
+import { runActivities } from './activities/runs.ts';
+import { servingActivities } from './activities/serving.ts';
+import { trainingActivities } from './activities/training.ts';
+import { checkConfig, createPorts } from './ports.ts';
+import { registerApi } from './register-api.ts';
+import { dataLanded } from './triggers/data-landed.ts';
+import { createStarter } from './triggers/durable-starter.ts';
+import { landingPoisoned } from './triggers/landing-poisoned.ts';
+
+const QUEUE = 'landing-events';
+/** A pre-signed upload lives a quarter of an hour. */
+const SIGNED_URL_SECONDS = 900;
+
+const config = loadConfig();
+checkConfig(config);
+const ports = createPorts(config);
+const now = (): Date => new Date();
+const policy: Policy = {
+  pollFirstSeconds: config.poll.firstSeconds,
+  pollMaxSeconds: config.poll.maxSeconds,
+  signedUrlSeconds: SIGNED_URL_SECONDS,
+};
+
+for (const [name, story] of Object.entries({ land, refine, train, promote, 'await-job': awaitJob })) df.app.orchestration(name, story);
+df.app.entity(ENDPOINT_LOCK, endpointLock);
+for (const { name, handler } of [...dataActivities(ports), ...runActivities(ports), ...trainingActivities(ports), ...servingActivities(ports)]) {
+  df.app.activity(name, { handler });
+}
+
+const takeMessage = dataLanded({
+  ...ports,
+  lake: { account: config.lake.account, container: config.lake.container },
+  deserialize: async (body) => (await import('../shared/adapters/eventgrid/deserialize.ts')).deserializeStorageEvents(body),
+  policy,
+  now,
+});
+const client = df.input.durableClient();
+app.storageQueue('data-landed', {
+  queueName: QUEUE,
+  connection: 'LandingEvents',
+  extraInputs: [client],
+  handler: (message, context) => takeMessage(message, createStarter(df.getClient(context)), context),
+});
+
+const takePoison = landingPoisoned({ ...ports, now });
+app.storageQueue('landing-poisoned', {
+  queueName: `${QUEUE}-poison`,
+  connection: 'LandingEvents',
+  handler: (message, context) => takePoison(message, context),
+});
+
+registerApi({ config, ports, policy, now, client });

@@ -1,0 +1,149 @@
+// From configuration to ports: clients once, adapters on first use. Together with app.ts the only wiring.
+import type { BlobServiceClient } from '@azure/storage-blob';
+import type { Config } from '../shared/config/config.ts';
+import { ConfigError, RejectedError } from '../shared/errors/errors.ts';
+import type { Lake, RefineEngine, Store } from '../shared/ports/lake.ts';
+import type { Announcer, Workspace } from '../shared/ports/platform.ts';
+import type { ArtifactStore, ServingPlatform } from '../shared/ports/serving-platform.ts';
+import type { Stores } from '../shared/ports/stores.ts';
+import type { TrainingBackend } from '../shared/ports/training-backend.ts';
+import { lazily, once } from './lazy.ts';
+
+export interface Ports extends Stores {
+  lake: Lake;
+  engine: RefineEngine;
+  store: Store;
+  backends: Readonly<Record<string, TrainingBackend>>;
+  platform: ServingPlatform;
+  artifacts: ArtifactStore;
+  workspace: Workspace | null;
+  announcer: Announcer;
+}
+
+export function createPorts(config: Config): Ports {
+  const entra = once(async () => (await import('../shared/clients/entra.ts')).createCredential(config.identity));
+  const stateBlobs = once(() => blobService(config.state.blob, entra));
+  const lakeBlobs = once(() => blobService(config.lake.blob, entra));
+  const store = lazily<Store>(async () => {
+    const [{ createStore }, service] = await Promise.all([import('../shared/adapters/lake/store.ts'), stateBlobs()]);
+    await service.getContainerClient(config.state.container).createIfNotExists();
+    return createStore(service, config.state.container);
+  });
+  return {
+    ...tableStores(config, entra, store),
+    store,
+    lake: lazily<Lake>(async () => {
+      const [{ createLake }, service] = await Promise.all([import('../shared/adapters/lake/lake.ts'), lakeBlobs()]);
+      return createLake(service, { container: config.lake.container });
+    }),
+    engine: lazily<RefineEngine>(async () => refineEngine(config, await lakeBlobs(), store)),
+    ...awsPorts(config, entra),
+    backends: config.kubeflow ? { kubeflow: kubeflow(config.kubeflow, entra) } : {},
+    workspace: config.azureml ? workspace(config.azureml, entra) : null,
+    announcer: announcer(config.topic, entra),
+  };
+}
+
+type Identity = () => Promise<import('../shared/clients/entra.ts').Entra>;
+
+async function blobService(endpoint: Config['lake']['blob'], entra: Identity): Promise<BlobServiceClient> {
+  const { BlobServiceClient } = await import('@azure/storage-blob');
+  if ('connectionString' in endpoint) return BlobServiceClient.fromConnectionString(endpoint.connectionString);
+  return new BlobServiceClient(endpoint.uri, (await entra()).credential);
+}
+
+function tableStores(config: Config, entra: Identity, store: Store): Stores {
+  const open = once(async () => {
+    const [{ openTables }, { createTableStores }] = await Promise.all([
+      import('../shared/adapters/tables/open-tables.ts'),
+      import('../shared/adapters/tables/stores.ts'),
+    ]);
+    const table = config.state.table;
+    const tables = openTables('connectionString' in table ? table : { endpoint: table.uri, credential: (await entra()).credential });
+    await tables.ensureTables();
+    return createTableStores(tables, store);
+  });
+  const part = <Key extends keyof Stores>(key: Key): Stores[Key] => lazily<Stores[Key]>(async () => (await open())[key]);
+  return {
+    ledger: part('ledger'),
+    runs: part('runs'),
+    models: part('models'),
+    promotions: part('promotions'),
+    serving: part('serving'),
+    pipelines: part('pipelines'),
+    audit: part('audit'),
+  };
+}
+
+async function refineEngine(config: Config, blobs: BlobServiceClient, store: Store): Promise<RefineEngine> {
+  const [{ createRefineEngine }, { tmpdir }, { join }] = await Promise.all([
+    import('../shared/adapters/lake/engine.ts'),
+    import('node:os'),
+    import('node:path'),
+  ]);
+  return createRefineEngine({
+    blobService: blobs,
+    lakeContainer: config.lake.container,
+    store,
+    workDir: config.refine.workDir ?? join(tmpdir(), 'sluice'),
+    memoryLimit: `${config.refine.memoryLimitMb}MB`,
+    threads: 1,
+  });
+}
+
+function awsPorts(config: Config, entra: Identity): { platform: ServingPlatform; artifacts: ArtifactStore } {
+  const load = once(async () => {
+    const { aws } = config;
+    if (!aws) throw new RejectedError('platform-unknown', 'This deployment has no AWS settings (AWS_REGION, SLUICE_AWS_ROLE_ARN, SLUICE_AWS_AUDIENCE), so it cannot serve on SageMaker');
+    const [{ createAwsClients }, { createSagemaker }] = await Promise.all([
+      import('../shared/clients/aws.ts'),
+      import('../shared/adapters/sagemaker/sagemaker.ts'),
+    ]);
+    const getToken = async (audience: string): Promise<string> => (await entra()).getToken(audience);
+    return createSagemaker({ clients: createAwsClients({ ...aws, sessionName: 'sluice', getToken, now: Date.now }), now: Date.now });
+  });
+  return { platform: lazily<ServingPlatform>(async () => (await load()).platform), artifacts: lazily<ArtifactStore>(async () => (await load()).artifacts) };
+}
+
+function kubeflow(settings: NonNullable<Config['kubeflow']>, entra: Identity): TrainingBackend {
+  return lazily<TrainingBackend>(async () => {
+    const { createKubeflowBackend } = await import('../shared/adapters/kubeflow/backend.ts');
+    return createKubeflowBackend({
+      baseUrl: settings.url,
+      namespace: settings.namespace,
+      experiment: 'sluice',
+      getToken: async () => (settings.audience === null ? null : (await entra()).getToken(settings.audience)),
+      ...(settings.caFile === null ? {} : { caFile: settings.caFile }),
+      now: Date.now,
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    });
+  });
+}
+
+function workspace(settings: NonNullable<Config['azureml']>, entra: Identity): Workspace {
+  return lazily<Workspace>(async () => {
+    const [{ createArm }, { createWorkspace }, { credential }] = await Promise.all([
+      import('../shared/clients/arm.ts'),
+      import('../shared/adapters/azureml/workspace.ts'),
+      entra(),
+    ]);
+    const { armEndpoint, subscriptionId, resourceGroup } = settings;
+    const arm = createArm({ credential, endpoint: armEndpoint, subscriptionId, allowInsecureLoopback: true });
+    return createWorkspace({ arm, resourceGroup, workspace: settings.workspace });
+  });
+}
+
+function announcer(topic: string | null, entra: Identity): Announcer {
+  if (topic === null) return { publish: () => Promise.resolve() };
+  return lazily<Announcer>(async () => {
+    const [{ createAnnouncer }, { credential }] = await Promise.all([import('../shared/adapters/eventgrid/announcer.ts'), entra()]);
+    return createAnnouncer({ endpoint: topic, credential, allowInsecureLoopback: true });
+  });
+}
+
+/** Settings that only make sense together with others that are missing are found at start, not in the night. */
+export function checkConfig(config: Config): void {
+  const problems: string[] = [];
+  if (config.poll.maxSeconds < config.poll.firstSeconds) problems.push('SLUICE_POLL_MAX_SECONDS is smaller than SLUICE_POLL_FIRST_SECONDS');
+  if (problems.length > 0) throw new ConfigError(problems);
+}
