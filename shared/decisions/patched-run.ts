@@ -33,5 +33,5 @@ export function isSameRecord(a: unknown, b: unknown): boolean {
 
 /** An absent key and an undefined one both mean: stays as it is. */
 function defined(patch: RunPatch): Partial<Run> {
-  return Object.fromEntries(Object.entries(patch).filter(([, member]) => member !== undefined)) as Partial<Run>;
+  return Object.fromEntries(Object.entries(patch).filter(([, member]) => member !== undefined));
 }
