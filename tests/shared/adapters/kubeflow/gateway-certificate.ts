@@ -1,0 +1,18 @@
+// A self-signed certificate for 127.0.0.1, made for these tests only (valid for a hundred years), like those of gateways on premises.
+// The key is as public as this file: it protects nothing.
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBojCCAUegAwIBAgIUUx2VG3Ps8K1YMybRmIeZ4AxmJ0UwCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMZ2F0ZXdheS50ZXN0MCAXDTI2MTEyMjE3MDY1OFoYDzIxMjYx
+MDI5MTcwNjU4WjAXMRUwEwYDVQQDDAxnYXRld2F5LnRlc3QwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAARMFDnHorfieQpiGHoI2j8DNc6HXQXIddIdvmgAc22yEWQD
+4nzJ0BkwfDIFG3GdiMc3qPSa3s495DOtvIDKqTLLo28wbTAdBgNVHQ4EFgQUD/hB
+fm7ZUMNVsTY+ysLv0IinhhgwHwYDVR0jBBgwFoAUD/hBfm7ZUMNVsTY+ysLv0Iin
+hhgwDwYDVR0TAQH/BAUwAwEB/zAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3Qw
+CgYIKoZIzj0EAwIDSQAwRgIhANfmo/J/FVLyE4J2tnqH+P0dB5j86gzsxDRBrAT3
+LEHvAiEAjKsgNbu95UjgdOYKm/bEyy9WB8TdcgOiG5xTEG0QddU=
+-----END CERTIFICATE-----`;
+export const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/HkZuPcoqRWeb82G
+scDyB8T13lWGasdOTAY4IL1ip3mhRANCAARMFDnHorfieQpiGHoI2j8DNc6HXQXI
+ddIdvmgAc22yEWQD4nzJ0BkwfDIFG3GdiMc3qPSa3s495DOtvIDKqTLL
+-----END PRIVATE KEY-----`;
