@@ -1,0 +1,77 @@
+// The HTTP API as the command line uses it: JSON in and out, problem documents as errors that say what to do.
+import { CommandError, EXIT } from './failure.ts';
+
+export interface Api {
+  readonly address: string;
+  get<Result>(path: string): Promise<Result>;
+  /** null when there is none (404). */
+  find<Result>(path: string): Promise<Result | null>;
+  send<Result>(method: 'PUT' | 'POST', path: string, body: unknown, headers?: Record<string, string>): Promise<Result>;
+}
+
+interface Problem {
+  title?: string;
+  detail?: string;
+  type?: string;
+  problems?: { where?: string; problem: string; mend?: string; line?: number; column?: number }[];
+}
+
+/** Long enough for an invocation of an endpoint (70 s). */
+const TIMEOUT_MS = 90_000;
+
+export function createApi(address: string, token: () => Promise<string>): Api {
+  let cached: { value: string; until: number } | undefined;
+  const bearer = async (): Promise<string> => {
+    if (!cached || cached.until < Date.now()) cached = { value: await token(), until: Date.now() + 600_000 };
+    return cached.value;
+  };
+  const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> => {
+    const authorization = `Bearer ${await bearer()}`;
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    try {
+      return await fetch(`${address}${path}`, {
+        method,
+        headers: { authorization, ...type, ...headers },
+        ...content,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+    } catch (cause) {
+      const reason = cause instanceof Error ? ((cause.cause as Error | undefined)?.message ?? cause.message) : 'no reason';
+      throw new CommandError(
+        EXIT.unreachable,
+        `Sluice at ${address} does not answer: ${reason}`,
+        'is it running, and is this the right address?',
+      );
+    }
+  };
+  const read = async <Result>(response: Response): Promise<Result> => {
+    if (!response.ok) throw await failure(response);
+    return (await response.json()) as Result;
+  };
+  return {
+    address,
+    get: async (path) => read(await call('GET', path)),
+    find: async (path) => {
+      const response = await call('GET', path);
+      if (response.status === 404) return null;
+      return read(response);
+    },
+    send: async (method, path, body, headers) => read(await call(method, path, body, headers)),
+  };
+}
+
+async function failure(response: Response): Promise<CommandError> {
+  const problem = (await response.json().catch(() => ({}))) as Problem;
+  const code =
+    { 401: EXIT.forbidden, 403: EXIT.forbidden, 404: EXIT.notFound, 400: EXIT.usage, 409: EXIT.failed, 413: EXIT.usage, 422: EXIT.usage }[
+      response.status
+    ] ?? EXIT.failed;
+  const details = (problem.problems ?? []).map((one) => {
+    const place =
+      one.line === undefined ? (one.where ?? '') : `line ${one.line}, column ${one.column ?? 1}${one.where ? ` (${one.where})` : ''}`;
+    return `  ${place}${place ? ': ' : ''}${one.problem}${one.mend ? `; ${one.mend}` : ''}`;
+  });
+  const message = [problem.detail ?? problem.title ?? `HTTP ${response.status}`, ...details].join('\n');
+  return new CommandError(code, message, null, problem.type?.split('#').at(-1) ?? `http-${response.status}`);
+}
