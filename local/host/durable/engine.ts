@@ -4,6 +4,11 @@ import type { Clock } from '../clock/clock.ts';
 import type { FunctionApp } from '../core/function-app.ts';
 import type { LogSink } from '../core/log.ts';
 import type { RpcTypedData } from '../core/rpc.ts';
+import { ClientOperations } from './client-operations.ts';
+import { clientBindingData } from './client-binding.ts';
+import type { EngineTestHooks } from './engine-hooks.ts';
+import { handleManagement } from './management-api.ts';
+import { DurableRuntime } from './runtime.ts';
 import type { Store } from './store.ts';
 
 /** Which extension is imitated: `bundle` = 3.12 (schema 2, no locks, no failure details), `ext-3.14` = the recordings. */
@@ -53,4 +58,18 @@ export interface DurableEngine {
   clientBinding(): RpcTypedData;
   /** Resolves when no orchestrator, entity or activity is running or ready to run (timers may be pending). */
   idle(): Promise<void>;
+}
+
+/** Makes an engine over an app and a store; nothing runs before `start`. `hooks` are for the test host. */
+export function createDurableEngine(options: DurableEngineOptions, hooks: EngineTestHooks = {}): DurableEngine {
+  const runtime = new DurableRuntime(options, hooks);
+  const operations = new ClientOperations(runtime);
+  const { settings } = options;
+  return {
+    start: () => runtime.start(),
+    stop: () => runtime.stop(),
+    fetch: (request) => runtime.tracker.during(() => handleManagement(request, { operations, settings, baseUrl: () => options.baseUrl() })),
+    clientBinding: () => clientBindingData(options.baseUrl(), settings),
+    idle: () => runtime.tracker.idle(),
+  };
 }
