@@ -99,7 +99,10 @@ async function start(options: HostOptions, undo: (() => unknown)[], cleanUp: () 
   for (const warning of settings.warnings) say('warning', warning);
   for (const remark of settings.withoutEffect) say('debug', remark);
 
-  if (options.dataDir !== undefined) undo.push(holdDataFolder(options.dataDir).release);
+  if (options.dataDir !== undefined) {
+    const folder = holdDataFolder(options.dataDir);
+    undo.push(() => folder.release());
+  }
   const front = await listen({ port: options.port ?? 0, bodyLimit: bodyLimitOf(env), log });
   undo.push(() => front.close());
   undo.push(exportHostName(front.port));

@@ -25,8 +25,9 @@ export function readLocalSettings(folder: string): LocalSettings {
   const texts = new Map<string, string>();
   for (const [name, value] of Object.entries(values)) {
     if (value === null) continue;
-    if (typeof value === 'object')
-      throw new HostStartError('app', `${file}: "Values" → "${name}" must be a text; found ${JSON.stringify(value).slice(0, 80)}.`);
+    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
+      throw new HostStartError('app', `${file}: "Values" → "${name}" must be a text, found an ${Array.isArray(value) ? 'array' : 'object'}.`);
+    }
     texts.set(name, String(value));
   }
   const host = json['Host'];

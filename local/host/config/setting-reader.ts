@@ -17,8 +17,7 @@ export class SettingReader {
   text(path: string, fallback: string): string {
     const leaf = this.#set(path);
     if (!leaf) return fallback;
-    if (typeof leaf.value === 'object') this.#fail(leaf, 'text');
-    return String(leaf.value);
+    return this.#scalar(leaf);
   }
 
   flag(path: string, fallback: boolean): boolean {
@@ -65,11 +64,16 @@ export class SettingReader {
   /** Text values under a path, by the rest of the key. */
   textsUnder(path: string): Map<string, string> {
     const found = [...this.#configuration.takeUnder(path)].filter(([, leaf]) => leaf.value !== null);
-    return new Map(found.map(([key, leaf]) => [key, typeof leaf.value === 'object' ? this.#fail(leaf, 'text') : String(leaf.value)]));
+    return new Map(found.map(([key, leaf]) => [key, this.#scalar(leaf)]));
   }
 
   unread(): string[] {
     return this.#configuration.unread();
+  }
+
+  #scalar(leaf: Leaf): string {
+    const { value } = leaf;
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : this.#fail(leaf, 'text');
   }
 
   #set(path: string): Leaf | undefined {

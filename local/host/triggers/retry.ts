@@ -1,6 +1,5 @@
 // Function-level retry policies (`retry` in app.timer and app.generic): the function is run again in place, with `context.retryContext`.
-// Delays follow the host's clock, so virtual time skips them.
-import type { Clock } from '../clock/clock.ts';
+// How a pause is waited for is the caller's: on the host's clock, so that virtual time skips it.
 import type { RegisteredFunction } from '../core/function-app.ts';
 import type { RpcRetryContext } from '../core/rpc.ts';
 
@@ -40,7 +39,7 @@ export function retryPolicy(registered: RegisteredFunction, random: () => number
  */
 export async function withRetries<T>(
   policy: RetryPolicy | undefined,
-  clock: Clock,
+  pause: (ms: number) => Promise<void>,
   isStopping: () => boolean,
   attempt: (context: RpcRetryContext | undefined) => Promise<T>,
 ): Promise<T> {
@@ -51,7 +50,7 @@ export async function withRetries<T>(
     } catch (error) {
       const isOver = !policy || (policy.maxRetryCount >= 0 && retry > policy.maxRetryCount) || isStopping();
       if (isOver) throw error;
-      await new Promise<void>((resolve) => clock.setTimer(new Date(clock.nowMs() + policy.delayMs(retry)), resolve));
+      await pause(policy.delayMs(retry));
       context = { retryCount: retry, maxRetryCount: policy.maxRetryCount, exception: exceptionOf(error) };
     }
   }

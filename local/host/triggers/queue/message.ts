@@ -67,5 +67,5 @@ function bodyProperties(text: string): Record<string, RpcTypedData> {
 function netText(value: unknown): string {
   if (value === null) return '';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
-  return String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

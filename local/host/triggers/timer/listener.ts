@@ -69,25 +69,40 @@ export function createTimerListener(options: TimerListenerOptions): TimerListene
   function at(moment: number, why: Why): void {
     if (isStopping) return;
     timer = clock.setTimer(new Date(moment), () => {
-      // Held until the next timer is set: virtual time must not jump over it.
-      const release = clock.hold(`timer ${name}`);
-      working = run(why).finally(() => {
-        if (status) at(Math.max(status.next, clock.nowMs()), 'schedule');
-        release();
-      });
+      working = cycle(why);
     });
   }
 
-  async function run(why: Why): Promise<void> {
+  /** One run and the setting of the next timer. Held throughout: virtual time must not jump over that timer. */
+  async function cycle(why: Why): Promise<void> {
+    let release = clock.hold(`timer ${name}`);
+    const pause = async (ms: number) => {
+      await new Promise<void>((resolve) => {
+        clock.setTimer(new Date(clock.nowMs() + ms), () => {
+          release = clock.hold(`timer ${name}`);
+          resolve();
+        });
+        release();
+      });
+    };
+    try {
+      await run(why, pause);
+      if (status && why !== 'hand') at(Math.max(status.next, clock.nowMs()), 'schedule');
+    } finally {
+      release();
+    }
+  }
+
+  async function run(why: Why, pause: (ms: number) => Promise<void>): Promise<void> {
     if (isStopping) return;
     const invoked = clock.nowMs();
+    const request = requestOf(why === 'missed', invoked);
     try {
       await withRetries(
         options.retry,
-        clock,
+        pause,
         () => isStopping,
-        (retryContext) =>
-          options.runner.run(name, REASONS[why], { ...requestOf(why === 'missed', invoked), ...(retryContext ? { retryContext } : {}) }),
+        (retryContext) => options.runner.run(name, REASONS[why], { ...request, ...(retryContext ? { retryContext } : {}) }),
       );
     } catch {
       // The runner has logged it; a failed run does not stop the schedule.
@@ -124,7 +139,7 @@ export function createTimerListener(options: TimerListenerOptions): TimerListene
   return {
     start,
     runByHand: () => {
-      working = Promise.allSettled([working, run('hand')]).then(() => undefined);
+      working = Promise.allSettled([working, cycle('hand')]).then(() => undefined);
     },
     async stop() {
       isStopping = true;
