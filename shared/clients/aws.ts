@@ -128,6 +128,15 @@ async function assume(settings: AwsSettings): Promise<AwsCredentials> {
   }
 }
 
+/**
+ * The SDK's error without the HTTP exchange that hangs on it: that holds the request, and so tokens and signatures, and a log would print it.
+ * For use as `cause`.
+ */
+export function withoutExchange(error: unknown): unknown {
+  if (typeof error === 'object' && error !== null) Reflect.deleteProperty(error, '$response');
+  return error;
+}
+
 /** Trust faults are permanent; everything else may pass. Names arrive with or without the suffix `Exception`. */
 function translateSts(error: unknown, settings: AwsSettings): Error {
   const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
@@ -137,8 +146,8 @@ function translateSts(error: unknown, settings: AwsSettings): Error {
     return new RejectedError(
       'role-refused',
       `${text}. The role's trust policy must name this identity's object id as sub and "${settings.audience}" as aud.`,
-      { cause: error },
+      { cause: withoutExchange(error) },
     );
   }
-  return new TransientError('sts-unavailable', text, { cause: error });
+  return new TransientError('sts-unavailable', text, { cause: withoutExchange(error) });
 }

@@ -15,7 +15,7 @@ export interface Entra {
   /** For Azure SDK clients. Its errors are ours: `identity-refused` (rejected), `identity-unavailable` (transient). */
   readonly credential: TokenCredential;
   /** A token for an application id URI, e.g. `api://aws-sagemaker`. Never log it. */
-  getToken(audience: string): Promise<string>;
+  readonly getToken: (audience: string) => Promise<string>;
 }
 
 export function createCredential(settings: EntraSettings): Entra {
@@ -24,7 +24,9 @@ export function createCredential(settings: EntraSettings): Entra {
 
   async function load(): Promise<TokenCredential> {
     const { ManagedIdentityCredential } = await import('@azure/identity');
-    return new ManagedIdentityCredential(settings.clientId === null ? {} : { clientId: settings.clientId });
+    // Few retries here: whoever asked tries again by its own rules.
+    const retryOptions = { maxRetries: 2, retryDelayInMs: 300, maxRetryDelayInMs: 2_000 };
+    return new ManagedIdentityCredential({ retryOptions, ...(settings.clientId === null ? {} : { clientId: settings.clientId }) });
   }
 
   async function getToken(scopes: string | string[], options: GetTokenOptions = {}): Promise<AccessToken> {
@@ -63,12 +65,11 @@ async function withTimeout<Value>(work: Promise<Value>, timeoutMs: number): Prom
 
 function translate(error: unknown, scope: string): Error {
   const message = (error instanceof Error ? error.message : String(error)).slice(0, 600);
-  const { name, statusCode } = error as { name?: unknown; statusCode?: unknown };
-  const refused = typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 && statusCode !== 429 && statusCode !== 408;
-  if (name === 'AuthenticationError' && refused) {
+  const status = statusOf(error);
+  if (status !== undefined && status >= 400 && status < 500 && status !== 429 && status !== 408) {
     return new RejectedError(
       'identity-refused',
-      `Entra gave the managed identity no token for ${scope} (${String(statusCode)}): ${message}. ` +
+      `Entra gave the managed identity no token for ${scope} (${status}): ${message}. ` +
         'Check that the identity exists and has the app role that this audience asks for.',
       { cause: error },
     );
@@ -76,4 +77,13 @@ function translate(error: unknown, scope: string): Error {
   return new TransientError('identity-unavailable', `The managed identity could not be asked for a token for ${scope}: ${message}.`, {
     cause: error,
   });
+}
+
+/** The endpoint's HTTP status: the library hides it in the cause of its own error. */
+function statusOf(error: unknown): number | undefined {
+  for (let current: unknown = error; current instanceof Error; current = current.cause) {
+    const { status } = current as { status?: unknown };
+    if (typeof status === 'number') return status;
+  }
+  return undefined;
 }

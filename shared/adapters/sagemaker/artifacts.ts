@@ -2,7 +2,7 @@
 // The URL signs length, type, SHA-256 and If-None-Match, so it can create this object once and nothing else.
 import { HeadObjectCommand, PutObjectCommand, type HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import type { AwsClients } from '../../clients/aws.ts';
+import { type AwsClients, withoutExchange } from '../../clients/aws.ts';
 import { RejectedError } from '../../errors/errors.ts';
 import type { ArtifactStore } from '../../ports/serving-platform.ts';
 import { translate } from './errors.ts';
@@ -89,7 +89,7 @@ function explain(error: unknown, bucket: string, key: string): Error {
       'artifact-forbidden',
       `AWS lets the role not read s3://${bucket}/${key}: it needs s3:GetObject on it, and s3:ListBucket on the bucket, without which an object ` +
         'that is not there looks forbidden too.',
-      { cause: error },
+      { cause: withoutExchange(error) },
     );
   }
   if (status === 301) {
@@ -97,7 +97,7 @@ function explain(error: unknown, bucket: string, key: string): Error {
       'bucket-elsewhere',
       `Bucket "${bucket}" is in another region than its endpoint; they must be in the same one.`,
       {
-        cause: error,
+        cause: withoutExchange(error),
       },
     );
   }

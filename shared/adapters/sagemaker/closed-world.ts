@@ -53,7 +53,7 @@ function walk(schema: Schema, value: unknown, at: string, problems: string[]): v
 }
 
 function resolve(schema: Schema): Resolved {
-  return typeof schema === 'function' ? resolve((schema as () => Schema)()) : schema;
+  return typeof schema === 'function' ? resolve(schema()) : schema;
 }
 
 function walkSimple(code: number, value: unknown, at: string, problems: string[]): void {

@@ -1,5 +1,6 @@
 // The one file that knows what AWS says when something is wrong: mostly text with a known beginning (facts/sagemaker.md §0.4, §1.6).
 // Unknown errors of the service are not guessed at: 4xx is a rejection that shows the original sentence.
+import { withoutExchange } from '../../clients/aws.ts';
 import { RejectedError, TransientError } from '../../errors/errors.ts';
 
 interface ServiceError {
@@ -34,38 +35,51 @@ const FORBIDDEN = [
   'SignatureDoesNotMatch',
   'Forbidden',
 ];
-const EXPIRED = ['ExpiredToken', 'ExpiredTokenException', 'RequestExpired', 'RequestTimeTooSkewed'];
-const THROTTLED = ['ThrottlingException', 'Throttling', 'TooManyRequestsException', 'RequestLimitExceeded', 'SlowDown'];
+/** Names that mean "later", whatever the status. */
+const PASSING: Readonly<Record<string, string>> = {
+  ExpiredToken: 'session-expired',
+  ExpiredTokenException: 'session-expired',
+  RequestExpired: 'session-expired',
+  RequestTimeTooSkewed: 'session-expired',
+  ThrottlingException: 'platform-throttled',
+  Throttling: 'platform-throttled',
+  TooManyRequestsException: 'platform-throttled',
+  RequestLimitExceeded: 'platform-throttled',
+  SlowDown: 'platform-throttled',
+  ResourceInUse: 'platform-conflict',
+  ConflictException: 'platform-conflict',
+};
 
 /** Any failure of a control-plane or S3 call as one of ours. `doing` says what was being done, e.g. `create model x`. */
 export function translate(error: unknown, doing: string): Error {
   if (error instanceof RejectedError || error instanceof TransientError) return error;
   const { name, message, status } = read(error);
-  const cause = { cause: error };
+  const answered = typeof error === 'object' && error !== null && '$response' in error;
+  const cause = { cause: withoutExchange(error) };
   const text = `AWS could not ${doing} (${name || 'unknown'}${status ? ` ${status}` : ''}): ${message.slice(0, 800)}`;
   if (isBusy(error)) return new TransientError('endpoint-busy', text, cause);
   if (isModelAbsent(error) || isConfigAbsent(error)) {
     // Just created and not seen yet (facts/sagemaker.md §1.4); when it stays so, the attempts end with this message.
     return new TransientError('not-visible-yet', `${text} It may have been created a moment ago.`, cause);
   }
+  const passing = Object.hasOwn(PASSING, name) ? PASSING[name] : undefined;
+  if (passing) return new TransientError(passing, text, cause);
   if (name === 'ResourceLimitExceeded') {
     return new RejectedError('quota-exceeded', `${text} Ask for a higher service quota, or use another instance type.`, cause);
   }
-  if (EXPIRED.includes(name)) return new TransientError('session-expired', text, cause);
-  if (FORBIDDEN.includes(name) || status === 403) {
+  if (status === undefined) return unsent(error, answered, name, text);
+  if (status === 429) return new TransientError('platform-throttled', text, cause);
+  if (status >= 500 || status === 408) return new TransientError('platform-failing', text, cause);
+  if (FORBIDDEN.includes(name) || status === 401 || status === 403) {
     return new RejectedError('platform-forbidden', `${text} The assumed role lacks this permission (facts/sagemaker.md §3.8).`, cause);
   }
-  if (THROTTLED.includes(name) || status === 429) return new TransientError('platform-throttled', text, cause);
-  if (name === 'ResourceInUse' || name === 'ConflictException') return new TransientError('platform-conflict', text, cause);
-  if (status === undefined) return unsent(error, name, text);
-  if (status >= 500 || status === 408) return new TransientError('platform-failing', text, cause);
   return new RejectedError('platform-refused', text, cause);
 }
 
-/** No answer came: a network fault, or a mistake of ours before the request left. */
-function unsent(error: unknown, name: string, text: string): Error {
-  const { code, $response } = error as { code?: unknown; $response?: unknown };
-  const network = typeof code === 'string' || $response !== undefined || /timeout|network|socket|connection/i.test(`${name} ${text}`);
+/** No status: a network fault, an answer that is not the service's (a proxy's page), or a mistake of ours before the request left. */
+function unsent(error: unknown, answered: boolean, name: string, text: string): Error {
+  const { code } = error as { code?: unknown };
+  const network = answered || typeof code === 'string' || /timeout|network|socket|connection/i.test(`${name} ${text}`);
   if (network) return new TransientError('platform-unreachable', text, { cause: error });
   return error instanceof Error ? error : new Error(text);
 }
@@ -80,7 +94,7 @@ export function translateInvocation(error: unknown, endpoint: string): Error {
     return new RejectedError(
       'model-error',
       `The model behind endpoint "${endpoint}" answered ${code ?? 'an error'}: ${(original ?? message).slice(0, 1000)}`,
-      { cause: error },
+      { cause: withoutExchange(error) },
     );
   }
   if (['ModelNotReady', 'ServiceUnavailable', 'InternalFailure', 'InternalDependency'].includes(short) || (status ?? 0) >= 500) {
@@ -89,7 +103,9 @@ export function translateInvocation(error: unknown, endpoint: string): Error {
     });
   }
   if (short === 'ValidationError' && / not found/.test(message)) {
-    return new RejectedError('endpoint-absent', `There is no endpoint "${endpoint}" to invoke: ${message.slice(0, 400)}`, { cause: error });
+    return new RejectedError('endpoint-absent', `There is no endpoint "${endpoint}" to invoke: ${message.slice(0, 400)}`, {
+      cause: withoutExchange(error),
+    });
   }
   return translate(error, `invoke endpoint "${endpoint}"`);
 }

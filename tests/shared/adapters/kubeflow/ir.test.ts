@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readPipelineFile } from '../../../../local/cloud/kubeflow/ir/pipeline-file.ts';
-import { type CompiledPipeline, compilePipeline } from '../../../../shared/adapters/kubeflow/ir.ts';
+import { type CompiledPipeline, compilePipeline, type TaskSpec } from '../../../../shared/adapters/kubeflow/ir.ts';
 import type { JobSpec, JobStep, StepArgument } from '../../../../shared/contracts/training.ts';
 import { JobSpec as JobSpecSchema } from '../../../../shared/contracts/training.ts';
 
@@ -171,28 +171,32 @@ describe('any graph whose references resolve', () => {
 });
 
 /** Every placeholder, artifact source and parameter source that names something which is not declared. */
-function openReferences({ spec }: CompiledPipeline): string[] {
-  const open: string[] = [];
-  for (const [name, task] of Object.entries(spec.root.dag.tasks)) {
-    const component = spec.components[task.componentRef.name];
-    const inputs = component?.inputDefinitions;
-    for (const argument of spec.deploymentSpec.executors[component?.executorLabel ?? '']?.container.args ?? []) {
-      for (const match of argument.matchAll(/\{\{\$\.(inputs|outputs)\.(parameters|artifacts)\['([^']+)'\]/g)) {
-        const [placeholder, side, kind, key = ''] = match;
-        const declared = side === 'outputs' ? component?.outputDefinitions?.artifacts : inputs?.[kind as 'parameters' | 'artifacts'];
-        if (!declared || !Object.hasOwn(declared, key)) open.push(`${name}: ${placeholder}`);
-      }
-    }
-    for (const [key, { componentInputParameter }] of Object.entries(task.inputs?.parameters ?? {})) {
-      if (!inputs?.parameters?.[key] || !spec.root.inputDefinitions?.parameters[componentInputParameter]) open.push(`${name}: ${key}`);
-    }
-    for (const [key, { taskOutputArtifact }] of Object.entries(task.inputs?.artifacts ?? {})) {
-      const producer = spec.components[`comp-${taskOutputArtifact.producerTask}`];
-      if (!inputs?.artifacts?.[key] || !producer?.outputDefinitions?.artifacts[taskOutputArtifact.outputArtifactKey])
-        open.push(`${name}: ${key}`);
-      if (!task.dependentTasks?.includes(taskOutputArtifact.producerTask))
-        open.push(`${name}: does not wait for ${taskOutputArtifact.producerTask}`);
-    }
-  }
-  return open;
+function openReferences(compiled: CompiledPipeline): string[] {
+  const tasks = Object.entries(compiled.spec.root.dag.tasks);
+  return tasks.flatMap(([name, task]) =>
+    [...openPlaceholders(compiled, task), ...openSources(compiled, task)].map((open) => `${name}: ${open}`),
+  );
+}
+
+function openPlaceholders({ spec }: CompiledPipeline, task: TaskSpec): string[] {
+  const component = spec.components[task.componentRef.name];
+  const args = spec.deploymentSpec.executors[component?.executorLabel ?? '']?.container.args ?? [];
+  const matches = args.flatMap((argument) => [...argument.matchAll(/\{\{\$\.(inputs|outputs)\.(parameters|artifacts)\['([^']+)'\]/g)]);
+  return matches.flatMap(([placeholder, side, kind, key = '']) => {
+    const inputs = component?.inputDefinitions?.[kind as 'parameters' | 'artifacts'];
+    const declared = side === 'outputs' ? component?.outputDefinitions?.artifacts : inputs;
+    return declared && Object.hasOwn(declared, key) ? [] : [placeholder];
+  });
+}
+
+function openSources({ spec }: CompiledPipeline, task: TaskSpec): string[] {
+  const inputs = spec.components[task.componentRef.name]?.inputDefinitions;
+  const parameters = Object.entries(task.inputs?.parameters ?? {}).filter(
+    ([key, source]) => !inputs?.parameters?.[key] || !spec.root.inputDefinitions?.parameters[source.componentInputParameter],
+  );
+  const artifacts = Object.entries(task.inputs?.artifacts ?? {}).filter(([key, { taskOutputArtifact: source }]) => {
+    const written = spec.components[`comp-${source.producerTask}`]?.outputDefinitions?.artifacts[source.outputArtifactKey];
+    return !inputs?.artifacts?.[key] || !written || !task.dependentTasks?.includes(source.producerTask);
+  });
+  return [...parameters, ...artifacts].map(([key]) => key);
 }
