@@ -133,9 +133,9 @@ describe('a pre-signed PUT', () => {
 
   it('is refused after its time', async () => {
     const url = await presign({ expiresIn: 900 });
-    account.clock.advance(899_000 - 5_000);
+    account.clock.advance(600_000);
     expect(await send(url)).toMatchObject({ status: 200 });
-    account.clock.advance(60_000);
+    account.clock.advance(301_000);
 
     expect(await send(url)).toMatchObject({ status: 403, code: 'AccessDenied', message: 'Request has expired' });
   });
