@@ -5,7 +5,7 @@ import type { Verdict } from '../shared/contracts/events.ts';
 import { LandInput, type Outcome } from '../shared/contracts/stories.ts';
 import { refineKey } from '../shared/decisions/identity.ts';
 import { ActivityRejected, call, type Story } from './kit/call.ts';
-import { openAndTell } from './kit/run.ts';
+import { open, tellOpened } from './kit/run.ts';
 
 export function* land(context: OrchestrationContext): Story<Outcome> {
   const landed = LandInput.parse(context.df.getInput());
@@ -17,16 +17,16 @@ export function* land(context: OrchestrationContext): Story<Outcome> {
   const key = refineKey({ pipeline, contractDigest, files });
 
   context.df.setCustomStatus({ phase: 'refining' });
-  const outcome = yield* openAndTell(context, 'refine', {
+  const refining = yield* open(context, 'refine', {
     pipeline,
     contractDigest,
     key,
     cause: { kind: 'event', ref: landed.entryId, path: `${landed.account}/${container}/${path}` },
     input: { pipeline, contractDigest, policy, container, files },
   });
-  const verdict = outcome.taken && outcome.status === 'skipped' ? sameContent(outcome.note) : null;
-  yield* amend(context, landed, { verdict, runId: outcome.runId, sha256: print.sha256 });
-  return withoutTaken(outcome);
+  const verdict = refining.taken ? sameContent(refining.note) : null;
+  yield* amend(context, landed, { verdict, runId: refining.runId, sha256: print.sha256 });
+  return yield* tellOpened(context, refining);
 }
 
 /** null when the version that the event spoke of is no longer there: a newer event tells the rest. */
@@ -52,8 +52,4 @@ function* amend(
 
 function sameContent(note: string): Verdict {
   return { kind: 'duplicate', rule: 'same-content', reason: `The same content landed before: ${note}` };
-}
-
-function withoutTaken({ taken: _taken, ...outcome }: Outcome & { taken: boolean }): Outcome {
-  return outcome;
 }

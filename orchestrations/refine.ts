@@ -5,7 +5,7 @@ import { readPlan } from '../shared/contracts/activities/runs.ts';
 import { RefineInput, type Outcome } from '../shared/contracts/stories.ts';
 import { trainKey } from '../shared/decisions/identity.ts';
 import { call, type Story } from './kit/call.ts';
-import { narrate, note, openAndTell, transition } from './kit/run.ts';
+import { narrate, note, open, tellOpened, transition } from './kit/run.ts';
 import { now, secondsSince } from './kit/time.ts';
 
 export function* refine(context: OrchestrationContext): Story<Outcome> {
@@ -21,22 +21,28 @@ function* refineAndTrain(context: OrchestrationContext, input: RefineInput): Sto
   const refined = yield* call(context, refineDataset, { pipeline, contractDigest, key, container: input.container, files: input.files });
   const { specDigest } = yield* call(context, readPlan, { pipeline, contractDigest });
   const { table, path, version, digest } = refined.gold;
-  const seconds = { refine: secondsSince(context, startedAt) };
-  yield* note(context, input, { phase: 'refined', status: 'succeeded', refined, seconds, finishedAt: now(context) });
-  yield* transition(context, input, 'run.succeeded', { gold: { table, version, digest } });
-
-  const trained = yield* openAndTell(context, 'train', {
+  const training = yield* open(context, 'train', {
     pipeline,
     contractDigest,
     key: trainKey({ pipeline, goldDigest: digest, specDigest }),
     cause: { kind: 'run', ref: runId },
     input: { pipeline, contractDigest, policy, gold: { table, path, version, digest }, specDigest },
   });
-  const next = trained.runId === null ? [] : [trained.runId];
-  yield* note(context, input, { next });
+  const seconds = { refine: secondsSince(context, startedAt) };
+  yield* note(context, input, {
+    phase: 'refined',
+    status: 'succeeded',
+    refined,
+    seconds,
+    next: [training.runId],
+    finishedAt: now(context),
+  });
+  yield* transition(context, input, 'run.succeeded', { gold: { table, version, digest } });
+
+  yield* tellOpened(context, training);
   return {
     status: 'succeeded',
     runId,
-    note: trained.taken ? `gold unchanged: ${trained.runId} trained on it before` : `trained by ${trained.runId}`,
+    note: training.taken ? `gold unchanged: ${training.runId} has trained on it` : `trained by ${training.runId}`,
   };
 }

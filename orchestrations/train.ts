@@ -3,13 +3,14 @@ import type { OrchestrationContext } from 'durable-functions';
 import { stageTrainingData } from '../shared/contracts/activities/data.ts';
 import { readChampion, readPlan, registerModel } from '../shared/contracts/activities/runs.ts';
 import { readReport, submitTraining } from '../shared/contracts/activities/training.ts';
+import type { Environment } from '../shared/contracts/pipeline.ts';
 import type { ModelVersion, TrainResult } from '../shared/contracts/runs.ts';
 import { TrainInput, type Outcome } from '../shared/contracts/stories.ts';
 import { judge } from '../shared/decisions/gates.ts';
 import { promoteKey } from '../shared/decisions/identity.ts';
 import { ActivityRejected, call, type Story } from './kit/call.ts';
 import { awaitJob } from './kit/job.ts';
-import { narrate, note, openAndTell, transition } from './kit/run.ts';
+import { narrate, note, open, type Opened, tellOpened, transition } from './kit/run.ts';
 import { now, secondsSince } from './kit/time.ts';
 
 export function* train(context: OrchestrationContext): Story<Outcome> {
@@ -61,25 +62,40 @@ function* trainAndPromote(context: OrchestrationContext, input: TrainInput): Sto
     createdAt: now(context),
   };
   yield* call(context, registerModel, model);
-  yield* note(context, input, { phase: 'registered', status: 'succeeded', finishedAt: now(context) });
+  const promotions = yield* openPromotions(context, input, plan.environments, model.modelDigest);
+  const next = promotions.map((promotion) => promotion.runId);
+  yield* note(context, input, { phase: 'registered', status: 'succeeded', next, finishedAt: now(context) });
   yield* transition(context, input, 'run.succeeded', { metrics: report.metrics });
   yield* transition(context, input, 'model.registered', { modelDigest: model.modelDigest });
 
-  const startedByRun = Object.entries(plan.environments).filter(([, environment]) => environment.start === 'run');
-  for (const [environment] of startedByRun) yield* promoteTo(context, input, environment, model.modelDigest);
+  for (const promotion of promotions) yield* tellOpened(context, promotion);
   return { status: 'succeeded', runId, note: `model ${model.modelDigest.slice(0, 12)} registered` };
 }
 
-function* promoteTo(context: OrchestrationContext, input: TrainInput, environment: string, modelDigest: string): Story<void> {
+/** Environments that start by run get their promotion at once; the others wait for a person. */
+function* openPromotions(
+  context: OrchestrationContext,
+  input: TrainInput,
+  environments: Readonly<Record<string, Environment>>,
+  modelDigest: string,
+): Story<Opened[]> {
   const { pipeline, contractDigest, policy, runId } = input;
-  const outcome = yield* openAndTell(context, 'promote', {
-    pipeline,
-    contractDigest,
-    key: promoteKey({ modelDigest, environment, request: 0 }),
-    cause: { kind: 'run', ref: runId },
-    input: { pipeline, contractDigest, policy, environment, modelDigest },
-  });
-  yield* note(context, input, { next: outcome.runId === null ? [] : [outcome.runId] });
+  const opened: Opened[] = [];
+  for (const [environment, { start }] of Object.entries(environments)) {
+    if (start !== 'run') continue;
+    const key = promoteKey({ modelDigest, environment, request: 0 });
+    const cause = { kind: 'run' as const, ref: runId };
+    opened.push(
+      yield* open(context, 'promote', {
+        pipeline,
+        contractDigest,
+        key,
+        cause,
+        input: { pipeline, contractDigest, policy, environment, modelDigest },
+      }),
+    );
+  }
+  return opened;
 }
 
 function gateSentence(trained: TrainResult): string {

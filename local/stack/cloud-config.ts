@@ -13,7 +13,8 @@ export const LOCAL = {
   queue: 'landing-events',
   deadLetter: 'landing-dead-letters',
   namespace: 'sluice',
-  storageId: '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/sluice-local/providers/Microsoft.Storage/storageAccounts/devstoreaccount1',
+  storageId:
+    '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/sluice-local/providers/Microsoft.Storage/storageAccounts/devstoreaccount1',
   subscriptionId: '00000000-0000-4000-8000-000000000001',
   resourceGroup: 'sluice-local',
   workspace: 'sluice-local',

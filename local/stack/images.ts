@@ -38,7 +38,11 @@ async function digestOfFolder(folder: string): Promise<string> {
   const lines: string[] = [];
   for (const file of await filesBelow(folder)) {
     const path = relative(folder, file).split(sep).join('/');
-    lines.push(`${path}\0${createHash('sha256').update(await readFile(file)).digest('hex')}\n`);
+    lines.push(
+      `${path}\0${createHash('sha256')
+        .update(await readFile(file))
+        .digest('hex')}\n`,
+    );
   }
   return createHash('sha256').update(lines.sort().join('')).digest('hex');
 }

@@ -31,7 +31,7 @@ export async function startProcess<Ready>(options: {
   const log = openSync(options.logFile, 'a');
   const child = spawn(process.execPath, [...options.args], { stdio: ['pipe', 'pipe', log], env: options.environment });
   closeSync(log);
-  if (options.input !== undefined) child.stdin.write(options.input);
+  if (options.input !== undefined) child.stdin?.write(options.input);
   try {
     return { child, ready: await firstLine<Ready>(child, options) };
   } catch (error) {
@@ -42,7 +42,8 @@ export async function startProcess<Ready>(options: {
 
 function firstLine<Ready>(child: ChildProcess, options: { name: string; logFile: string; timeoutMs: number }): Promise<Ready> {
   return new Promise((resolve, reject) => {
-    const fail = (what: string): void => reject(new ProcessFailedError(`${options.name} ${what}\n${endOfLog(options.logFile)}`, child.exitCode));
+    const fail = (what: string): void =>
+      reject(new ProcessFailedError(`${options.name} ${what}\n${endOfLog(options.logFile)}`, child.exitCode));
     const timer = setTimeout(() => fail(`was not ready within ${options.timeoutMs / 1000} s`), options.timeoutMs);
     child.once('exit', (code) => {
       clearTimeout(timer);
@@ -73,7 +74,10 @@ export async function stopProcess(child: ChildProcess, graceMs: number): Promise
 function endOfLog(file: string): string {
   try {
     const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
-    return lines.slice(-12).map((line) => `    ${line}`).join('\n');
+    return lines
+      .slice(-12)
+      .map((line) => `    ${line}`)
+      .join('\n');
   } catch {
     return '';
   }

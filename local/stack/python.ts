@@ -31,11 +31,16 @@ export async function findPython(search: PythonSearch): Promise<string> {
   const execute = search.execute ?? executeProgram;
   const asked = search.environment['SLUICE_PYTHON'];
   const venv = join(search.root, '.venv', 'bin', 'python3');
-  const candidates = [asked, existsSync(venv) ? venv : undefined, 'python3', '/usr/bin/python3'].filter((one) => one !== undefined && one !== '');
+  const candidates = [asked, existsSync(venv) ? venv : undefined, 'python3', '/usr/bin/python3'].filter(
+    (one) => one !== undefined && one !== '',
+  );
   for (const candidate of new Set(candidates)) {
     const missing = await missingPackages(candidate as string, execute);
     if (missing === null) return resolved(candidate as string, execute);
-    if (candidate === asked) throw new PythonMissingError(`$SLUICE_PYTHON is ${asked}, but ${missing}. Install ${NEEDED.join(' and ')} there, or unset SLUICE_PYTHON`);
+    if (candidate === asked)
+      throw new PythonMissingError(
+        `$SLUICE_PYTHON is ${asked}, but ${missing}. Install ${NEEDED.join(' and ')} there, or unset SLUICE_PYTHON`,
+      );
   }
   search.say(`No Python with ${NEEDED.join(' and ')} was found; setting one up`);
   const reasons: string[] = [];

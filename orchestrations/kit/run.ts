@@ -50,12 +50,25 @@ export function* transition(context: OrchestrationContext, run: Telling, type: T
   });
 }
 
-/** Opens the first attempt of a run and tells it; when the key is taken, nothing starts and the outcome says who has it. */
-export function* openAndTell(
+/** A run that was asked for: ours to tell, or taken by somebody who has or had the same work. */
+export interface Opened {
+  story: 'refine' | 'train' | 'promote';
+  runId: string;
+  taken: boolean;
+  /** What to say when it is taken. */
+  note: string;
+  input: Record<string, unknown>;
+}
+
+/**
+ * Opens the first attempt of a run without telling it, so that the run before can name it as its next *before* it ends:
+ * whoever follows the chain never sees it pause.
+ */
+export function* open(
   context: OrchestrationContext,
-  story: 'refine' | 'train' | 'promote',
+  story: Opened['story'],
   work: { pipeline: string; contractDigest: string; key: string; cause: Cause; input: Record<string, unknown> },
-): Story<Outcome & { taken: boolean }> {
+): Story<Opened> {
   const runId = instanceId(story, work.pipeline, work.key, 1);
   const input = { ...work.input, runId, key: work.key };
   const run: NewRun = {
@@ -72,9 +85,12 @@ export function* openAndTell(
     startedAt: now(context),
   };
   const opened = yield* call(context, openRun, run);
-  if (opened.state === 'taken') {
-    return { status: 'skipped', runId: opened.runId, note: `${opened.runId} has this work already (${opened.status})`, taken: true };
-  }
-  const outcome = yield* tell(context, story, input, runId);
-  return { ...outcome, taken: false };
+  const taken = opened.state === 'taken';
+  return { story, runId: opened.runId, taken, note: taken ? `${opened.runId} has this work already (${opened.status})` : '', input };
+}
+
+/** Tells an opened run as a sub-orchestration; a taken one is skipped. */
+export function* tellOpened(context: OrchestrationContext, opened: Opened): Story<Outcome> {
+  if (opened.taken) return { status: 'skipped', runId: opened.runId, note: opened.note };
+  return yield* tell(context, opened.story, opened.input, opened.runId);
 }

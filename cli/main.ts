@@ -1,0 +1,88 @@
+// The command line: turns commands (data) into a parser, runs one, and turns what went wrong into a sentence and an exit code.
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command as Program, CommanderError } from 'commander';
+import type { Command } from './command.ts';
+import { createContext } from './context.ts';
+import { CommandError, EXIT } from './failure.ts';
+import { createOutput, type Output } from './output.ts';
+
+/** Loaded on use: a command should not wait for the SDKs of the others. */
+const LOADERS: (() => Promise<Command>)[] = [
+  async () => (await import('./commands/demo.ts')).demo,
+  async () => (await import('./commands/start.ts')).start,
+  async () => (await import('./commands/apply.ts')).apply,
+  async () => (await import('./commands/drop.ts')).drop,
+  async () => (await import('./commands/events.ts')).events,
+  async () => (await import('./commands/why.ts')).why,
+  async () => (await import('./commands/runs.ts')).runsList,
+  async () => (await import('./commands/runs.ts')).runsShow,
+  async () => (await import('./commands/runs.ts')).runsCancel,
+  async () => (await import('./commands/runs.ts')).runsRetry,
+  async () => (await import('./commands/runs.ts')).runsLogs,
+  async () => (await import('./commands/promote.ts')).promote,
+  async () => (await import('./commands/invoke.ts')).invoke,
+  async () => (await import('./commands/status.ts')).status,
+];
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Runs one command line and gives the exit code. */
+export async function main(argv: string[]): Promise<number> {
+  const json = argv.includes('--json');
+  const output = createOutput({ json, out: process.stdout, err: process.stderr });
+  let exitCode: number = EXIT.done;
+  const program = new Program('sluice')
+    .description('Event-driven MLOps control plane on serverless functions, for closed networks')
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .showSuggestionAfterError()
+    .helpCommand(false);
+  for (const load of LOADERS) add(program, await load(), output, (code) => (exitCode = code));
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    return report(output, error);
+  }
+}
+
+function add(program: Program, command: Command, output: Output, done: (code: number) => void): void {
+  const words = command.name.split(' ');
+  const leaf = words.at(-1) ?? command.name;
+  const parent = words.length > 1 ? (program.commands.find((one) => one.name() === words[0]) ?? program) : program;
+  const parsed = parent
+    .command([leaf, ...command.args].join(' '))
+    .description(command.help)
+    .exitOverride();
+  for (const option of command.options ?? []) {
+    if (option.required) parsed.requiredOption(option.flags, option.help, option.fallback);
+    else parsed.option(option.flags, option.help, option.fallback);
+  }
+  parsed.option('--json', 'one JSON object on the last line of stdout; lines for people go to stderr');
+  parsed.option('--api <url>', 'address of the API, up to /api/v1; the local stack without it');
+  parsed.option('--data-dir <dir>', 'folder of the local stack’s data (default .sluice)');
+  parsed.action(async (...given: unknown[]) => {
+    const options = given.at(-2) as Record<string, string | boolean | undefined>;
+    const args = given.slice(0, -2).filter((one): one is string => typeof one === 'string');
+    const text = (name: string): string | undefined => (typeof options[name] === 'string' ? options[name] : undefined);
+    const context = createContext({ output, environment: process.env, root: ROOT, dataDir: text('dataDir'), api: text('api') });
+    done(await command.run(context, args, options));
+  });
+}
+
+/** What happened, and what to type next; a stack trace only where it is our own fault. */
+function report(output: Output, error: unknown): number {
+  if (!(error instanceof CommandError)) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`${output.paint.red('error')}  ${text}\n`);
+    output.result({ error: { code: 'unexpected', message: error instanceof Error ? error.message : String(error) } });
+    return EXIT.failed;
+  }
+  const [first = '', ...rest] = error.message.split('\n');
+  process.stderr.write(`${output.paint.red('error')}  ${first}\n${rest.map((line) => `${line}\n`).join('')}`);
+  if (error.mend) process.stderr.write(`       ${error.mend}\n`);
+  output.result({ error: { code: error.code, message: error.message, mend: error.mend } });
+  return error.exitCode;
+}

@@ -1,0 +1,64 @@
+// The settings of the app on this machine: what `local.settings.json` holds and the local host gets as its environment.
+import { ACCOUNT } from './azurite.ts';
+import { LOCAL } from './cloud-config.ts';
+
+/** Addresses of the local cloud. */
+export interface CloudUrls {
+  entra: string;
+  lake: string;
+  kubeflow: string;
+  azureml: string;
+  s3: string;
+  sts: string;
+  sagemaker: string;
+  sagemakerRuntime: string;
+  topic: string | null;
+}
+
+export interface SettingsInput {
+  cloud: CloudUrls;
+  /** Connection string of Azurite itself. */
+  state: string;
+  /** The same account through the event proxy. */
+  lake: string;
+  /** What callers of the identity endpoint must send; made anew for every data folder. */
+  identityHeader: string;
+  workDir: string;
+  poll: { firstSeconds: number; maxSeconds: number };
+}
+
+export function appSettings(input: SettingsInput): Record<string, string> {
+  const { cloud } = input;
+  return {
+    FUNCTIONS_WORKER_RUNTIME: 'node',
+    AzureWebJobsStorage: input.state,
+    LandingEvents: input.state,
+    Lake: input.lake,
+    State: input.state,
+    SLUICE_LAKE_ACCOUNT: ACCOUNT,
+    SLUICE_LAKE_CONTAINER: LOCAL.lakeContainer,
+    SLUICE_WORK_DIR: input.workDir,
+    SLUICE_POLL_FIRST_SECONDS: String(input.poll.firstSeconds),
+    SLUICE_POLL_MAX_SECONDS: String(input.poll.maxSeconds),
+    SLUICE_TOKEN_ISSUER: `${cloud.entra}/${LOCAL.tenant}/v2.0`,
+    SLUICE_TOKEN_AUDIENCE: LOCAL.audience,
+    SLUICE_JWKS_URI: `${cloud.entra}/${LOCAL.tenant}/discovery/v2.0/keys`,
+    SLUICE_CLIENT_ID: LOCAL.identityClientId,
+    IDENTITY_ENDPOINT: `${cloud.entra}/msi/token`,
+    IDENTITY_HEADER: input.identityHeader,
+    KUBEFLOW_URL: cloud.kubeflow,
+    KUBEFLOW_NAMESPACE: LOCAL.namespace,
+    AWS_REGION: LOCAL.region,
+    SLUICE_AWS_ROLE_ARN: LOCAL.promoterRole,
+    SLUICE_AWS_AUDIENCE: LOCAL.awsAudience,
+    AWS_ENDPOINT_URL_S3: cloud.s3,
+    AWS_ENDPOINT_URL_STS: cloud.sts,
+    AWS_ENDPOINT_URL_SAGEMAKER: cloud.sagemaker,
+    AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: cloud.sagemakerRuntime,
+    SLUICE_ARM_ENDPOINT: cloud.azureml,
+    AZUREML_SUBSCRIPTION_ID: LOCAL.subscriptionId,
+    AZUREML_RESOURCE_GROUP: LOCAL.resourceGroup,
+    AZUREML_WORKSPACE: LOCAL.workspace,
+    ...(cloud.topic === null ? {} : { SLUICE_TOPIC_ENDPOINT: cloud.topic }),
+  };
+}
