@@ -186,25 +186,38 @@ export async function putBlob(container: ContainerClient, path: string, content:
   }
 }
 
-/** Uploads a local file in blocks unless a blob of that name exists; its SHA-256 goes along as metadata. */
-export async function uploadFile(container: ContainerClient, path: string, file: string, sha256: string): Promise<'created' | 'exists'> {
+/** Uploads a local file in blocks unless it is there already; its SHA-256 goes along as metadata. Another content under the name: `file-differs`. */
+export async function uploadFile(container: ContainerClient, path: string, file: string, found: Streamed): Promise<void> {
+  const what = `${container.containerName}/${path}`;
   const blob = container.getBlockBlobClient(path);
   try {
-    if (await isThere(container, path)) return 'exists';
-    await blob.uploadFile(file, {
-      blockSize: BLOCK,
-      maxSingleShotSize: BLOCK,
-      concurrency: 2,
-      conditions: { ifNoneMatch: '*' },
-      metadata: { sha256 },
-      blobHTTPHeaders: { blobContentType: 'application/vnd.apache.parquet' },
-      abortSignal: AbortSignal.timeout(UPLOAD_MS),
-    });
-    return 'created';
+    if (!(await isThere(container, path))) {
+      await blob.uploadFile(file, {
+        blockSize: BLOCK,
+        maxSingleShotSize: BLOCK,
+        concurrency: 2,
+        conditions: { ifNoneMatch: '*' },
+        metadata: { sha256: found.sha256 },
+        blobHTTPHeaders: { blobContentType: 'application/vnd.apache.parquet' },
+        abortSignal: AbortSignal.timeout(UPLOAD_MS),
+      });
+      return;
+    }
   } catch (error) {
-    if (isTaken(error)) return 'exists';
-    throw storageError(error, `${container.containerName}/${path}`);
+    if (!isTaken(error)) throw storageError(error, what);
   }
+  // A crash between upload and commit leaves the very same file: take it.
+  const there = await hashBlob(container, path);
+  if (there.sha256 !== found.sha256)
+    throw new RejectedError(
+      'file-differs',
+      `${what}: another content has this name already (SHA-256 ${there.sha256}). Mend: remove it; no table refers to it.`,
+    );
+}
+
+/** SHA-256 and length of a blob, streamed. */
+export async function hashBlob(container: ContainerClient, path: string): Promise<Streamed> {
+  return streamBlob(container, path, null, () => undefined);
 }
 
 /** SHA-256 and length of a local file, streamed. */
