@@ -18,7 +18,8 @@ export interface Store {
   run(runId: string): RunRecord | undefined;
   /** All runs, in no particular order. */
   runs(): RunRecord[];
-  addRun(run: RunRecord): void;
+  /** Stores a new run; gives back the live record. */
+  addRun(run: RunRecord): RunRecord;
   saveRun(run: RunRecord): void;
   /** Forgets the run and removes its folder. */
   deleteRun(runId: string): void;
@@ -51,6 +52,7 @@ export function openStore(dataDir: string): Store {
       const state = openState<RunRecord | null>(join(runDir(run.runId), 'run.json'), run);
       state.save();
       runs.set(run.runId, state);
+      return state.value ?? run;
     },
     saveRun(run) {
       runs.get(run.runId)?.save();

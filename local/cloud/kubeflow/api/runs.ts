@@ -168,7 +168,8 @@ export const createRun: Route = async (context, call) => {
     );
   }
   const now = clock.now();
-  const run: RunRecord = {
+  checkRoot(input.runtimeConfig?.pipelineRoot ?? '');
+  const run = store.addRun({
     runId,
     experimentId: experiment.experimentId,
     displayName: input.displayName,
@@ -184,9 +185,7 @@ export const createRun: Route = async (context, call) => {
     state: 'PENDING',
     stateHistory: [],
     tasks: [],
-  };
-  checkRoot(run.pipelineRoot);
-  store.addRun(run);
+  });
   store.catalog.update(() => (experiment.lastRunCreatedAt = now));
   runner.start(run);
   return answer(runMessage, runView(run, true));

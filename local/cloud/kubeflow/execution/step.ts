@@ -1,6 +1,7 @@
 // One step: fills the placeholders, starts the program that stands for the image, and reads what it left behind.
 // The protocol is the launcher's: parameter files, executor_output.json, artifacts at given paths (facts/kubeflow.md §2).
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { startProcess, type ManagedProcess } from '../../kit/process.ts';
 import { fillPlaceholders, type JobField, type Placeholder } from '../ir/placeholders.ts';
@@ -134,7 +135,7 @@ function ofArtifact(placeholder: Extract<Placeholder, { side: string }>, input: 
   return toText(entry(artifact?.metadata, placeholder.name) ?? '');
 }
 
-/** The step's environment: nothing of the stand-in's own but PATH; `OMP_NUM_THREADS` from the CPU limit, as whole cores. */
+/** The step's environment: nothing of the stand-in's own but PATH; `OMP_NUM_THREADS` from the CPU limit, as whole cores of this machine. */
 function environment(input: StepInput, image: Readonly<Record<string, string>>, fill: (text: string) => string): Record<string, string> {
   const cores = wholeCores(input.container.resources?.resourceCpuLimit ?? String(input.container.resources?.cpuLimit ?? ''));
   const env: Record<string, string> = {
@@ -142,8 +143,8 @@ function environment(input: StepInput, image: Readonly<Record<string, string>>, 
     LANG: 'C.UTF-8',
     HOME: input.dir,
     TMPDIR: join(input.dir, 'work'),
-    ...(cores === undefined ? {} : { OMP_NUM_THREADS: String(cores) }),
     ...image,
+    ...(cores === undefined ? {} : { OMP_NUM_THREADS: String(Math.min(cores, availableParallelism())) }),
   };
   for (const { name = '', value = '' } of input.container.env ?? []) env[name] = expandVariables(fill(value), env);
   return { ...env, KFP_RUN_ID: input.job.pipeline_job_uuid, KFP_POD_NAME: input.podName };
