@@ -35,8 +35,8 @@ function nearest(name: string, expected: readonly string[]): string | null {
 
 const shown = (names: readonly string[]) => names.map((name) => JSON.stringify(name.slice(0, 80))).join(', ');
 
-/** Throws `wrong-header` unless `found` is exactly `expected`. `file` is the blob's path. */
-export function checkHeader(file: string, found: readonly string[], expected: readonly string[]): void {
+/** Throws `wrong-header` unless `found` is exactly `expected`. `file` is the blob's path, `line` the header's. */
+export function checkHeader(file: string, line: number, found: readonly string[], expected: readonly string[]): void {
   if (found.length === expected.length && found.every((name, n) => name === expected[n])) return;
   const missing = expected.filter((name) => !found.includes(name));
   const foreign = found.filter((name) => !expected.includes(name));
@@ -58,7 +58,7 @@ export function checkHeader(file: string, found: readonly string[], expected: re
   }
   throw new RejectedError(
     'wrong-header',
-    `${file}, line 1: the header does not match the columns of the source. Found: ${shown(found.slice(0, 100))}. Expected: ${shown(expected)}. ` +
+    `${file}, line ${line}: the header does not match the columns of the source. Found: ${shown(found.slice(0, 100))}. Expected: ${shown(expected)}. ` +
       `${problems.join('; ')}. Mend: write the header as expected, or change "columns" in sluice.yaml and apply it.`,
   );
 }

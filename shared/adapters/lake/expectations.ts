@@ -4,6 +4,7 @@ import type { Expectation, Table } from '../../contracts/pipeline.ts';
 import { RejectedError } from '../../errors/errors.ts';
 import type { BadRows } from './bad-rows.ts';
 import { sqlText, type Duck, type Row } from './duck.ts';
+import type { RowReader } from './landed-file.ts';
 import { LINE_COLUMN, refuseNonExpression, type OwnersQuery } from './sql-views.ts';
 
 /** What is judged: the candidate file and, where rows can be traced to lines of one landed file, that file's name and reader. */
@@ -12,7 +13,7 @@ export interface Judged {
   spec: Table;
   candidate: string;
   query: OwnersQuery;
-  trace: { file: string; rawRow(offset: number, length: number): Promise<string> } | null;
+  trace: { file: string; reader: RowReader } | null;
 }
 
 const broken = (expectation: Expectation) => `((${expectation.check}\n) IS NOT TRUE)`;
@@ -100,5 +101,5 @@ async function setAside(duck: Duck, judged: Judged, aside: readonly Expectation[
 }
 
 async function rawOf(row: Row, trace: Judged['trace']): Promise<string> {
-  return trace === null ? String(row['raw']) : trace.rawRow(Number(row['at']), Number(row['length']));
+  return trace === null ? String(row['raw']) : trace.reader.read(0, Number(row['at']), Number(row['length']));
 }

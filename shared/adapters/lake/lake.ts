@@ -3,7 +3,7 @@
 import type { BlobServiceClient } from '@azure/storage-blob';
 import { RejectedError } from '../../errors/errors.ts';
 import type { Lake } from '../../ports/lake.ts';
-import { streamBlob } from './storage.ts';
+import { CALL_MS, storageError, streamBlob } from './storage.ts';
 
 /** The container that files land in; `container-foreign` when a request names another. */
 export function refuseForeignContainer(asked: string, own: string): void {
@@ -17,6 +17,14 @@ export function createLake(blobService: BlobServiceClient, options: { container:
     async fingerprint(container, path, eTag) {
       refuseForeignContainer(container, options.container);
       return streamBlob(blobService.getContainerClient(container), path, eTag, () => undefined);
+    },
+    async probe() {
+      const container = blobService.getContainerClient(options.container);
+      const abortSignal = AbortSignal.timeout(CALL_MS);
+      const there = await container.exists({ abortSignal }).catch((error: unknown) => {
+        throw storageError(error, `the lake's container "${options.container}"`);
+      });
+      if (!there) throw new RejectedError('container-missing', `the lake has no container "${options.container}"; create it, or correct SLUICE_LAKE_CONTAINER`);
     },
   };
 }

@@ -6,13 +6,14 @@ import type { PipelineVersion } from '../../contracts/pipeline.ts';
 import { RuleFinding, type Commit, type Refined } from '../../contracts/tables.ts';
 import { TransientError } from '../../errors/errors.ts';
 import { BadRows } from './bad-rows.ts';
-import { takeIn, type LandedFile } from './csv-intake.ts';
+import { takeIn, type Intake } from './csv-intake.ts';
 import { SHA_TAG, type Actions, type Add } from './delta-actions.ts';
 import { writeCheckpoint } from './delta-checkpoint.ts';
 import { commitChange, type Change, type NewFile } from './delta-commit.ts';
-import { parseSchema, refuseChangedSchema } from './delta-schema.ts';
+import { refuseChangedSchema } from './delta-schema.ts';
 import { readSnapshot, type Snapshot } from './delta-snapshot.ts';
 import type { Duck } from './duck.ts';
+import type { LandedFile } from './landed-file.ts';
 import type { LocalFile } from './parquet.ts';
 import { QUARANTINE_FIELDS, quarantineFile } from './quarantine.ts';
 import { uploadFile } from './storage.ts';
@@ -94,22 +95,15 @@ async function done(table: OpenTable, snapshot: Snapshot, actions: Actions): Pro
 
 /** Reads, judges and computes everything; then commits quarantine and silver. */
 async function firstTime(work: Work, tables: Tables): Promise<{ silver: Done; gold: Gold | null }> {
-  const { duck, container, pipeline, files } = work;
-  const intake = await takeIn(duck, container, pipeline.spec.sources[0]!, files);
+  const { duck, pipeline, container, files } = work;
   const spec = pipeline.spec.tables.silver;
+  const intake = await takeIn(duck, container, pipeline.spec.sources[0]!, files);
   const bad = new BadRows(duck.dir, 'bad-silver.ndjson');
-  const trace = files.length === 1 ? { file: files[0]!.path, rawRow: intake.rawRow } : null;
-  const content = await makeContent(duck, { layer: 'silver', spec, sql: pipeline.sql.silver, origin: appId(work), trace }, bad);
-  await bad.close();
+  const content = await silverContent(work, intake, bad);
+  // Gold's version is read before silver's: whoever commits gold after that is seen as a conflict.
   const goldVersion = (await readSnapshot(tables.gold))?.version ?? -1;
-  const snapshot = await readSnapshot(tables.silver);
-  if (snapshot)
-    refuseChangedSchema(tables.silver.root, spec.sql, parseSchema(snapshot.metaData.schemaString, tables.silver.root), content.fields);
-  const fresh = content.file === null ? [] : [pseudoAdd(tables.silver, content.file)];
-  const adds = [...(spec.mode === 'append' ? (snapshot?.files.values() ?? []) : []), ...fresh];
-  const fields = snapshot ? fieldsOf(tables.silver, snapshot) : content.fields;
-  await duck.run(`CREATE OR REPLACE TEMP VIEW silver AS ${await selectFiles(tables.silver, fields, adds)}`);
-  const gold = await computeGold(work, goldVersion, (snapshot?.version ?? -1) + 1);
+  const silverVersion = await showSilver(work, tables.silver, content);
+  const gold = await computeGold(work, goldVersion, silverVersion + 1);
 
   const setAside = await quarantineFile(duck, [intake.bad, bad, gold.bad], work.key, appId(work));
   if (setAside !== null)
@@ -119,11 +113,35 @@ async function firstTime(work: Work, tables: Tables): Promise<{ silver: Done; go
     quarantinedRows: intake.bad.rows + bad.rows,
     findings: [...intake.bad.findings, ...bad.findings],
   };
-  const answer = await commit(work, tables.silver, { mode: spec.mode, fields: content.fields, origin: spec.sql, facts }, content.file);
-  if (answer.state === 'conflict') throw new TransientError('table-busy', `${tables.silver.root}: ${answer.reason}.`);
+  await commit(work, tables.silver, { mode: spec.mode, fields: content.fields, origin: spec.sql, facts }, content.file);
   const silver = (await found(tables.silver, work))!;
-  // Somebody committed in between: silver holds more than gold was computed from.
+  // Somebody committed in between: silver holds something else than gold was computed from.
   return { silver, gold: silver.commit.version === gold.silverVersion ? gold : null };
+}
+
+/** Runs silver's SQL over `bronze`. Rows are traced to lines where one file stands behind them. */
+async function silverContent(work: Work, intake: Intake, bad: BadRows): Promise<Content> {
+  const { duck, pipeline, files } = work;
+  const trace = files.length === 1 ? { file: files[0]!.path, reader: intake.reader } : null;
+  const request = { layer: 'silver' as const, spec: pipeline.spec.tables.silver, sql: pipeline.sql.silver, origin: appId(work), trace };
+  try {
+    return await makeContent(duck, request, bad);
+  } finally {
+    await intake.reader.close();
+    await bad.close();
+  }
+}
+
+/** Defines the view `silver` as the table will be after the commit; gives the version that it stands on (-1: a new table). */
+async function showSilver(work: Work, table: OpenTable, content: Content): Promise<number> {
+  const spec = work.pipeline.spec.tables.silver;
+  const snapshot = await readSnapshot(table);
+  const fields = snapshot ? fieldsOf(table, snapshot) : content.fields;
+  if (snapshot) refuseChangedSchema(table.root, spec.sql, fields, content.fields);
+  const kept = spec.mode === 'append' && snapshot ? [...snapshot.files.values()] : [];
+  const fresh = content.file === null ? [] : [pseudoAdd(table, content.file)];
+  await work.duck.run(`CREATE OR REPLACE TEMP VIEW silver AS ${await selectFiles(table, fields, [...kept, ...fresh])}`);
+  return snapshot?.version ?? -1;
 }
 
 /** Gold from the view `silver` as it is defined now. */
@@ -131,8 +149,7 @@ async function computeGold(work: Work, goldVersion: number, silverVersion: numbe
   const { duck, pipeline } = work;
   const bad = new BadRows(duck.dir, `bad-gold-${silverVersion}-${goldVersion}.ndjson`);
   const request = { layer: 'gold' as const, spec: pipeline.spec.tables.gold, sql: pipeline.sql.gold, origin: appId(work), trace: null };
-  const content = await makeContent(duck, request, bad);
-  await bad.close();
+  const content = await makeContent(duck, request, bad).finally(() => bad.close());
   return { content, bad, goldVersion, silverVersion, facts: { readRows: 0, quarantinedRows: bad.rows, findings: bad.findings } };
 }
 

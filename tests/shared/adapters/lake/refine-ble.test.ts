@@ -48,10 +48,10 @@ describe(`refining the real BLE readings${present ? '' : ' (skipped: the data se
     const csv = Buffer.from((await rig.store.read(staged[0]!.path, 10_000_000))!).toString('utf8');
     expect(staged).toEqual([{ path: `staging/ble-location/${gold.digest}/part-00000.csv`, sha256: sha256(csv), bytes: csv.length }]);
     const key = (line: string) => line.split(',');
-    const source = readFileSync(REAL, 'utf8').trimEnd().split('\n').slice(1);
+    const source = readFileSync(REAL, 'utf8').trimEnd().split(/\r?\n/).slice(1);
     const expected = source.map(key).map(([location, date, ...signals]) => {
       const [, month, day, year, time] = /^(\d+)-(\d+)-(\d+) (\d+:\d+:\d+)$/.exec(date!)!;
-      return [location, ...signals, `${year}-${month}-${day}T${time!.padStart(8, '0')}.000000Z`].join();
+      return [location, ...signals, `${year}-${month!.padStart(2, '0')}-${day!.padStart(2, '0')}T${time!.padStart(8, '0')}.000000Z`].join();
     });
     const [header, ...rows] = csv.trimEnd().split('\n');
     expect(header!.split(',').at(-1)).toBe('seen_at');
