@@ -35,7 +35,12 @@ const policy: Policy = {
 
 for (const [name, story] of Object.entries({ land, refine, train, promote, 'await-job': awaitJob })) df.app.orchestration(name, story);
 df.app.entity(ENDPOINT_LOCK, endpointLock);
-for (const { name, handler } of [...dataActivities(ports), ...runActivities(ports), ...trainingActivities(ports), ...servingActivities(ports)]) {
+for (const { name, handler } of [
+  ...dataActivities(ports),
+  ...runActivities(ports),
+  ...trainingActivities(ports),
+  ...servingActivities(ports),
+]) {
   df.app.activity(name, { handler });
 }
 
@@ -61,4 +66,4 @@ app.storageQueue('landing-poisoned', {
   handler: (message, context) => takePoison(message, context),
 });
 
-registerApi({ config, ports, policy, now, client });
+registerApi({ config, ports, policy, now, queue: QUEUE });

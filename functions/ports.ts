@@ -1,5 +1,6 @@
 // From configuration to ports: clients once, adapters on first use. Together with app.ts the only wiring.
 import type { BlobServiceClient } from '@azure/storage-blob';
+import type { QueueServiceClient } from '@azure/storage-queue';
 import type { Config } from '../shared/config/config.ts';
 import { ConfigError, RejectedError } from '../shared/errors/errors.ts';
 import type { Lake, RefineEngine, Store } from '../shared/ports/lake.ts';
@@ -18,6 +19,8 @@ export interface Ports extends Stores {
   artifacts: ArtifactStore;
   workspace: Workspace | null;
   announcer: Announcer;
+  /** Messages that wait in a queue of the landing account, about. */
+  queueDepth(queue: string): Promise<number>;
 }
 
 export function createPorts(config: Config): Ports {
@@ -41,6 +44,11 @@ export function createPorts(config: Config): Ports {
     backends: config.kubeflow ? { kubeflow: kubeflow(config.kubeflow, entra) } : {},
     workspace: config.azureml ? workspace(config.azureml, entra) : null,
     announcer: announcer(config.topic, entra),
+    queueDepth: async (queue) =>
+      (await queueService(config.events.queue, entra))
+        .getQueueClient(queue)
+        .getProperties()
+        .then((properties) => properties.approximateMessagesCount ?? 0),
   };
 }
 
@@ -50,6 +58,12 @@ async function blobService(endpoint: Config['lake']['blob'], entra: Identity): P
   const { BlobServiceClient } = await import('@azure/storage-blob');
   if ('connectionString' in endpoint) return BlobServiceClient.fromConnectionString(endpoint.connectionString);
   return new BlobServiceClient(endpoint.uri, (await entra()).credential);
+}
+
+async function queueService(endpoint: Config['events']['queue'], entra: Identity): Promise<QueueServiceClient> {
+  const { QueueServiceClient } = await import('@azure/storage-queue');
+  if ('connectionString' in endpoint) return QueueServiceClient.fromConnectionString(endpoint.connectionString);
+  return new QueueServiceClient(endpoint.uri, (await entra()).credential);
 }
 
 function tableStores(config: Config, entra: Identity, store: Store): Stores {
@@ -94,7 +108,11 @@ async function refineEngine(config: Config, blobs: BlobServiceClient, store: Sto
 function awsPorts(config: Config, entra: Identity): { platform: ServingPlatform; artifacts: ArtifactStore } {
   const load = once(async () => {
     const { aws } = config;
-    if (!aws) throw new RejectedError('platform-unknown', 'This deployment has no AWS settings (AWS_REGION, SLUICE_AWS_ROLE_ARN, SLUICE_AWS_AUDIENCE), so it cannot serve on SageMaker');
+    if (!aws)
+      throw new RejectedError(
+        'platform-unknown',
+        'This deployment has no AWS settings (AWS_REGION, SLUICE_AWS_ROLE_ARN, SLUICE_AWS_AUDIENCE), so it cannot serve on SageMaker',
+      );
     const [{ createAwsClients }, { createSagemaker }] = await Promise.all([
       import('../shared/clients/aws.ts'),
       import('../shared/adapters/sagemaker/sagemaker.ts'),
@@ -102,7 +120,10 @@ function awsPorts(config: Config, entra: Identity): { platform: ServingPlatform;
     const getToken = async (audience: string): Promise<string> => (await entra()).getToken(audience);
     return createSagemaker({ clients: createAwsClients({ ...aws, sessionName: 'sluice', getToken, now: Date.now }), now: Date.now });
   });
-  return { platform: lazily<ServingPlatform>(async () => (await load()).platform), artifacts: lazily<ArtifactStore>(async () => (await load()).artifacts) };
+  return {
+    platform: lazily<ServingPlatform>(async () => (await load()).platform),
+    artifacts: lazily<ArtifactStore>(async () => (await load()).artifacts),
+  };
 }
 
 function kubeflow(settings: NonNullable<Config['kubeflow']>, entra: Identity): TrainingBackend {
@@ -137,7 +158,7 @@ function announcer(topic: string | null, entra: Identity): Announcer {
   if (topic === null) return { publish: () => Promise.resolve() };
   return lazily<Announcer>(async () => {
     const [{ createAnnouncer }, { credential }] = await Promise.all([import('../shared/adapters/eventgrid/announcer.ts'), entra()]);
-    return createAnnouncer({ endpoint: topic, credential, allowInsecureLoopback: true });
+    return createAnnouncer({ endpoint: topic, credential, source: '/sluice', allowInsecureLoopback: true });
   });
 }
 

@@ -24,6 +24,11 @@ const setting = (name: string, owner: Setting['owner'], meaning: string, more: P
 export const SETTINGS: readonly Setting[] = [
   setting('Lake', 'data', 'Connection string of the lake account (development only)', { secret: true, required: false }),
   setting('Lake__blobServiceUri', 'data', 'Blob endpoint of the lake account, reached by managed identity', { required: false }),
+  setting('LandingEvents', 'data', 'Connection string of the account with the landing queue (development only)', {
+    secret: true,
+    required: false,
+  }),
+  setting('LandingEvents__queueServiceUri', 'data', 'Queue endpoint of the account with the landing queue', { required: false }),
   setting('State', 'platform', 'Connection string of the account for tables and store (development only)', {
     secret: true,
     required: false,
@@ -62,6 +67,7 @@ const endpoint = z.union([z.strictObject({ connectionString: z.string().min(1) }
 
 const Config = z.strictObject({
   lake: z.strictObject({ blob: endpoint, account: z.string().regex(/^[a-z0-9]{3,24}$/), container: z.string().min(3) }),
+  events: z.strictObject({ queue: endpoint }),
   state: z.strictObject({ blob: endpoint, table: endpoint, container: z.string().min(3) }),
   refine: z.strictObject({ workDir: z.string().nullable(), memoryLimitMb: z.coerce.number().int().min(128).max(16_384) }),
   poll: z.strictObject({ firstSeconds: z.coerce.number().min(0.2), maxSeconds: z.coerce.number().min(0.2) }),
@@ -114,6 +120,7 @@ export function loadConfig(environment: Environment = process.env): Config {
   );
   const raw = {
     lake: { blob: service('Lake', 'blobServiceUri'), account: get('SLUICE_LAKE_ACCOUNT'), container: get('SLUICE_LAKE_CONTAINER') },
+    events: { queue: service('LandingEvents', 'queueServiceUri') },
     state: {
       blob: service('State', 'blobServiceUri'),
       table: service('State', 'tableServiceUri'),

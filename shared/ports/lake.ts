@@ -6,6 +6,8 @@ import type { Refined, StagedFile } from '../contracts/tables.ts';
 export interface Lake {
   /** Streams a blob once. Rejects `blob-gone`, `blob-changed`. `eTag` without quotes. */
   fingerprint(container: string, path: string, eTag: string): Promise<{ sha256: string; bytes: number }>;
+  /** One cheap call that proves the way and the identity. Rejects `container-missing`. */
+  probe(): Promise<void>;
 }
 
 /** Refines landed files into Delta tables. One commit per key and table, whatever is retried (transaction id = key). */

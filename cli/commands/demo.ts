@@ -1,0 +1,202 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { RunSummary } from '../../shared/contracts/http-api.ts';
+import { startStack, type Stack } from '../../local/stack/stack.ts';
+import type { Command } from '../command.ts';
+import { textOption } from '../command.ts';
+import { createContext, type Context } from '../context.ts';
+import { CommandError, EXIT } from '../failure.ts';
+import { follow } from '../follow.ts';
+import { landFile } from '../landing.ts';
+import type { Output } from '../output.ts';
+import { seconds } from '../output.ts';
+import { readPipelineFolder } from '../pipeline-folder.ts';
+import { stackFailure } from '../stack-failure.ts';
+import { metricsLine, narrator } from '../story-lines.ts';
+import { printAddresses } from './start.ts';
+
+/** The real data set, where the machine has it; it is not part of the project. */
+const REAL_DATA = '../shared/data/iBeacon_RSSI_Labeled.csv';
+const LIMIT_MS = 10 * 60 * 1000;
+
+interface DataSource {
+  file: string;
+  /** Says to people which data it is. */
+  words: string;
+  kind: 'given' | 'real' | 'generated';
+}
+
+/** What the demo found out, for machines: the last line with --json. */
+export interface DemoAccount {
+  pipeline: string;
+  dataSource: string;
+  commit: { table: string; version: number; rows: number; digest: string };
+  runId: string;
+  instanceId: string;
+  metrics: Record<string, number>;
+  modelDigest: string;
+  endpoint: string;
+  rowsChecked: number;
+  rowsAgreeing: number;
+  seconds: Record<string, number>;
+}
+
+/** The main job in one command: a measurement file lands and becomes a served model. */
+export const demo: Command = {
+  name: 'demo',
+  args: ['[pipeline]'],
+  help: 'Run a whole story on this machine: a file lands and becomes a served model',
+  options: [
+    { flags: '--data <file>', help: 'the data set to land; a real or generated one without it' },
+    { flags: '--keep', help: 'leave everything running and print the addresses' },
+  ],
+  async run(context, [pipeline = 'ble-location'], options) {
+    const folder = join(context.root, 'examples', pipeline);
+    if (!existsSync(join(folder, 'sluice.yaml')))
+      throw new CommandError(EXIT.usage, `There is no example "${pipeline}"`, 'see the folders under examples/');
+    const begun = Date.now();
+    const dataDir = await mkdtemp(join(tmpdir(), 'sluice-demo-'));
+    let stack: Stack | undefined;
+    try {
+      stack = await startStack({
+        root: context.root,
+        dataDir,
+        host: 'local',
+        ports: { api: 0, lake: 0, queue: 0, table: 0 },
+        environment: context.environment,
+        say: (line) => context.output.line(`  ${line}`),
+      }).catch(stackFailure);
+      const up = Date.now();
+      const data = await chooseData(context, stack, folder, dataDir, textOption(options, 'data'));
+      const account = await tellStory(
+        createContext({ output: context.output, environment: context.environment, root: context.root, dataDir }),
+        folder,
+        data,
+        stack,
+        { begun, up },
+      );
+      printAccount(context.output, account, data);
+      if (options['keep']) await stay(context, stack, dataDir);
+      context.output.result(account);
+      return account.rowsAgreeing === account.rowsChecked ? EXIT.done : EXIT.runFailed;
+    } finally {
+      await stack?.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    }
+  },
+};
+
+async function tellStory(
+  context: Context,
+  folder: string,
+  data: DataSource,
+  stack: Stack,
+  times: { begun: number; up: number },
+): Promise<DemoAccount> {
+  const { output } = context;
+  const api = await context.api();
+  const { pipeline, bundle } = await readPipelineFolder(folder, stack.images);
+  await api.send('PUT', `/pipelines/${pipeline.pipeline}`, bundle);
+  output.line();
+  output.line(`${output.paint.bold(pipeline.pipeline)}  ${data.words}`);
+  const landedAt = Date.now();
+  const landed = await landFile(context, api, data.file, pipeline.pipeline);
+  const { runs } = await follow(api, landed.path, landed.eTag, narrator(output), LIMIT_MS);
+  const done = Date.now();
+  const refine = succeeded(runs, 'refine');
+  const train = succeeded(runs, 'train');
+  const promote = succeeded(runs, 'promote');
+  const { refined } = refine;
+  const { trained } = train;
+  const { promoted } = promote;
+  if (!refined || !trained || !promoted)
+    throw new CommandError(EXIT.runFailed, 'A run succeeded without leaving its result; look at it with --keep');
+  const stages: Record<string, number> = { ...refine.seconds, ...train.seconds, ...promote.seconds };
+  return {
+    pipeline: pipeline.pipeline,
+    dataSource: data.words,
+    commit: { table: refined.gold.path, version: refined.gold.version, rows: refined.gold.rows, digest: refined.gold.digest },
+    runId: train.runId,
+    instanceId: train.instanceId,
+    metrics: trained.metrics,
+    modelDigest: trained.modelDigest,
+    endpoint: `${promoted.region}/${promoted.endpoint}`,
+    rowsChecked: promoted.parity.rowsChecked,
+    rowsAgreeing: promoted.parity.rowsAgreeing,
+    seconds: {
+      total: (done - times.begun) / 1000,
+      start: (times.up - times.begun) / 1000,
+      story: (done - landedAt) / 1000,
+      train: stages['train.working'] ?? 0,
+      ...stages,
+    },
+  };
+}
+
+function succeeded(runs: readonly RunSummary[], story: RunSummary['story']): RunSummary {
+  const run = runs.find((one) => one.story === story);
+  if (run?.status === 'succeeded') return run;
+  const failed = runs.find((one) => one.failure);
+  throw new CommandError(
+    EXIT.runFailed,
+    failed?.failure ? `${failed.runId} failed: ${failed.failure.message}` : `The story ended without a ${story} run`,
+    'look at it with: npm run demo -- --keep',
+  );
+}
+
+async function chooseData(context: Context, stack: Stack, folder: string, dataDir: string, given: string | undefined): Promise<DataSource> {
+  if (given) {
+    if (!existsSync(given)) throw new CommandError(EXIT.usage, `${given} does not exist`);
+    return { file: resolve(given), words: `on ${given}`, kind: 'given' };
+  }
+  const real = resolve(context.root, REAL_DATA);
+  if (existsSync(real)) return { file: real, words: 'on the real iBeacon data set (1,420 rows, UCI, CC BY 4.0)', kind: 'real' };
+  const file = join(dataDir, 'generated.csv');
+  await promisify(execFile)(stack.python, [join(folder, 'generate.py'), '--rows', '1420', '--out', file], { timeout: 60_000 });
+  return { file, words: 'on generated data (radio path-loss model, 1,420 rows)', kind: 'generated' };
+}
+
+function printAccount(output: Output, account: DemoAccount, data: DataSource): void {
+  const { seconds: spent } = account;
+  const stage = (name: string): string => seconds(spent[name] ?? 0);
+  output.line();
+  output.line(output.paint.bold('What happened'));
+  output.field('data', data.words.replace(/^on /, ''));
+  output.field(
+    'commit',
+    `${account.commit.table} v${account.commit.version}, ${account.commit.rows} rows, ${account.commit.digest.slice(0, 12)}`,
+  );
+  output.field('run', account.runId);
+  output.field('metrics', metricsLine(account.metrics));
+  output.field('model', account.modelDigest);
+  output.field('endpoint', account.endpoint);
+  output.field('rows checked', `${account.rowsChecked}, ${account.rowsAgreeing} agree with the training side`);
+  output.line();
+  output.table(
+    ['stage', 'waiting', 'working'],
+    [
+      ['start', '', stage('start')],
+      ['refine', '', stage('refine')],
+      ['train', stage('train.queued'), stage('train.working')],
+      ['publish', stage('publish.queued'), stage('publish.working')],
+      ['promote', '', stage('promote')],
+      ['story', '', stage('story')],
+      ['total', '', stage('total')],
+    ],
+  );
+}
+
+/** Everything stays up until Ctrl-C; the addresses and how to ask for more. */
+async function stay(context: Context, stack: Stack, dataDir: string): Promise<void> {
+  context.output.line();
+  printAddresses(context, stack.urls);
+  context.output.line(`  In a second shell:  npx sluice status --data-dir ${dataDir}`);
+  context.output.line('  Stop with Ctrl-C.');
+  await new Promise<void>((done) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => done());
+  });
+}

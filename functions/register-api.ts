@@ -1,0 +1,54 @@
+// Registers the HTTP API: routes, who verifies tokens, and the cheap calls by which `status` sees each part of the platform.
+import { app } from '@azure/functions';
+import * as df from 'durable-functions';
+import type { Config } from '../shared/config/config.ts';
+import type { Policy } from '../shared/contracts/stories.ts';
+import type { TokenVerifier } from '../shared/ports/access.ts';
+import { lazily } from './lazy.ts';
+import type { Ports } from './ports.ts';
+import type { ApiDeps } from './triggers/api/call.ts';
+import { apiRoutes } from './triggers/api/routes.ts';
+import { createStarter } from './triggers/durable-starter.ts';
+
+export interface ApiParts {
+  config: Config;
+  ports: Ports;
+  policy: Policy;
+  now: () => Date;
+  queue: string;
+}
+
+export function registerApi({ config, ports, policy, now, queue }: ApiParts): void {
+  const client = df.input.durableClient();
+  const verifier = lazily<TokenVerifier>(async () => {
+    const { createTokenVerifier } = await import('../shared/adapters/entra/verify.ts');
+    const { issuer, audience, jwksUri } = config.api;
+    return createTokenVerifier({ issuer, audience, jwksUri, clockToleranceSeconds: 60 });
+  });
+  const routes = apiRoutes({
+    ...ports,
+    verifier,
+    starterOf: (context) => createStarter(df.getClient(context)),
+    lake: { account: config.lake.account, container: config.lake.container },
+    probes: probes(config, ports),
+    queueDepth: () => ports.queueDepth(queue),
+    policy,
+    now,
+  } satisfies ApiDeps);
+  for (const { name, method, route, durable, handler } of routes) {
+    app.http(name, { methods: [method], route, authLevel: 'anonymous', extraInputs: durable ? [client] : [], handler });
+  }
+}
+
+function probes(config: Config, ports: Ports): ApiDeps['probes'] {
+  const { kubeflow } = ports.backends;
+  const { aws } = config;
+  return [
+    { name: 'tables', check: () => ports.pipelines.list() },
+    { name: 'store', check: () => ports.store.read('probe', 1) },
+    { name: 'lake', check: () => ports.lake.probe() },
+    { name: 'kubeflow', check: kubeflow ? () => kubeflow.probe() : null },
+    { name: 'sagemaker', check: aws ? () => ports.platform.probe(aws.region) : null },
+    { name: 'azureml', check: ports.workspace ? () => ports.workspace?.read() ?? Promise.resolve() : null },
+  ];
+}

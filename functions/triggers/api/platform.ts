@@ -1,0 +1,59 @@
+// The platform itself: what can be reached, who is asking, and the description of this API.
+import { setTimeout as after } from 'node:timers/promises';
+import { RejectedError, TransientError } from '../../../shared/errors/errors.ts';
+import type { ApiDeps, Handlers } from './call.ts';
+
+/** A part that does not answer in this time is failing, whatever its adapter would still wait for. */
+const PROBE_MS = 8_000;
+
+export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'whoami' | 'getOpenApi'> {
+  return {
+    async getStatus() {
+      const [components, queueDepth] = await Promise.all([
+        Promise.all(deps.probes.map(probed)),
+        inTime(deps.queueDepth()).catch(() => null),
+      ]);
+      const state = components.some((component) => component.state === 'failing') ? 'failing' : 'ok';
+      return { body: { state, components, queueDepth } };
+    },
+
+    async whoami({ caller }) {
+      return { body: caller };
+    },
+
+    async getOpenApi() {
+      // Loaded here: making the document from the schemas is work that other calls need not pay for.
+      const { openApiDocument } = await import('../../../shared/contracts/openapi.ts');
+      return { body: openApiDocument() };
+    },
+  };
+}
+
+async function probed({ name, check }: ApiDeps['probes'][number]) {
+  if (check === null) return { name, state: 'not-configured' as const, reason: null };
+  try {
+    await inTime(check());
+    return { name, state: 'ok' as const, reason: null };
+  } catch (error) {
+    // Only our own errors are fit to be shown: what a vendor says may hold addresses and names.
+    const ours = error instanceof RejectedError || error instanceof TransientError;
+    return {
+      name,
+      state: 'failing' as const,
+      reason: ours ? `${error.code}: ${error.message}` : 'it failed in an unknown way; see the log',
+    };
+  }
+}
+
+async function inTime<Value>(work: Promise<Value>): Promise<Value> {
+  const stop = new AbortController();
+  const late = after(PROBE_MS, undefined, { signal: stop.signal }).then(() => {
+    throw new TransientError('probe-timeout', `no answer within ${PROBE_MS / 1000} s`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    late.catch(() => undefined);
+    stop.abort();
+  }
+}

@@ -1,0 +1,127 @@
+// Runs over HTTP: read, cancel, try again, logs.
+import type { Run } from '../../../shared/contracts/runs.ts';
+import type { RunSummary } from '../../../shared/contracts/http-api.ts';
+import { instanceId } from '../../../shared/decisions/identity.ts';
+import type { Scope } from '../../../shared/decisions/allowed.ts';
+import { UserError } from '../../../shared/errors/errors.ts';
+import type { ApiDeps, Handlers } from './call.ts';
+
+/** External event that every waiting story listens for; its data is `{ by, reason }`. */
+export const CANCEL_EVENT = 'cancel';
+
+/** From the end of each step's log. */
+const MAX_LOG_BYTES = 64 * 1024;
+
+type Served = 'listRuns' | 'getRun' | 'cancelRun' | 'retryRun' | 'getRunLogs';
+
+export function runHandlers(deps: ApiDeps): Handlers<Served> {
+  return {
+    async listRuns({ query, may }) {
+      const { pipeline, status } = query;
+      const filter = { ...(pipeline === undefined ? {} : { pipeline }), ...(status === undefined ? {} : { status }) };
+      const page = await deps.runs.list(filter, query.limit, query.after);
+      return { body: { items: page.items.filter((run) => may('reader', scopeOf(run))).map(summaryOf), next: page.next } };
+    },
+
+    async getRun({ params, require }) {
+      const run = await runOf(deps, params.id);
+      require('reader', scopeOf(run));
+      return { body: run };
+    },
+
+    async cancelRun({ params, body, caller, require, starter }) {
+      const run = await runOf(deps, params.id);
+      require('operator', scopeOf(run));
+      if (run.status !== 'running') throw new UserError(409, 'run-finished', `Run ${run.runId} is ${run.status} already`);
+      await audit(deps, caller.name, 'run.cancel', run.runId, body.reason);
+      await starter().raise(run.instanceId, CANCEL_EVENT, { by: caller.name, reason: body.reason });
+      return { status: 202, body: { runId: run.runId, state: 'cancelling' } };
+    },
+
+    async retryRun({ params, body, caller, require, starter }) {
+      const run = await runOf(deps, params.id);
+      require('operator', scopeOf(run));
+      const last = await lastAttempt(deps, run);
+      const attempt = last.attempt + 1;
+      const runId = instanceId(last.story, last.pipeline, last.key, attempt);
+      const at = deps.now().toISOString();
+      await audit(deps, caller.name, 'run.retry', runId, body.reason);
+      if (last.story === 'promote')
+        await promoteAgain(deps, last.runId, { promotionId: runId, requestedBy: caller.name, reason: body.reason, requestedAt: at });
+      const opened = await deps.runs.open({
+        ...opening(last, at),
+        runId,
+        attempt,
+        instanceId: runId,
+        owner: runId,
+        cause: { kind: 'person', ref: caller.name },
+        input: { ...last.input, runId },
+      });
+      await starter().start(opened.story, opened.instanceId, opened.input);
+      return { status: 202, body: { runId, instanceId: opened.instanceId, attempt } };
+    },
+
+    async getRunLogs({ params, require }) {
+      const run = await runOf(deps, params.id);
+      require('reader', scopeOf(run));
+      const jobs = await Promise.all(
+        run.jobs.map(async ({ stage, jobName, jobId, backend: name }) => {
+          const backend = Object.hasOwn(deps.backends, name) ? deps.backends[name] : undefined;
+          if (!backend)
+            throw new UserError(409, 'backend-unknown', `Job ${jobName} ran on "${name}", which is not configured here any more`);
+          return { stage, jobName, steps: await backend.logs(jobId, MAX_LOG_BYTES) };
+        }),
+      );
+      return { body: { jobs } };
+    },
+  };
+}
+
+/** A promotion's environment is in the input of its story. */
+export function scopeOf(run: Run): Scope {
+  const environment = run.input['environment'];
+  return { pipeline: run.pipeline, environment: typeof environment === 'string' ? environment : undefined };
+}
+
+export function summaryOf({ input: _input, ...summary }: Run): RunSummary {
+  return summary;
+}
+
+/** The fields of a run that has not done anything yet. */
+export function opening(like: Pick<Run, 'story' | 'pipeline' | 'contractDigest' | 'key'>, at: string) {
+  const { story, pipeline, contractDigest, key } = like;
+  const nothing = { failure: null, jobs: [], refined: null, trained: null, promoted: null, next: [], seconds: {} };
+  return { story, pipeline, contractDigest, key, status: 'running' as const, phase: 'opened', startedAt: at, finishedAt: null, ...nothing };
+}
+
+async function runOf(deps: ApiDeps, runId: string): Promise<Run> {
+  const run = await deps.runs.find(runId);
+  if (!run) throw new UserError(404, 'run-unknown', `There is no run ${runId}; GET /api/v1/runs lists them`);
+  return run;
+}
+
+/** The attempt that a retry follows: the newest, which must be over without success (one key never succeeds twice). */
+async function lastAttempt(deps: ApiDeps, run: Run): Promise<Run> {
+  const attempts = await deps.runs.attempts(run.pipeline, run.key);
+  const succeeded = attempts.find(({ status }) => status === 'succeeded');
+  if (succeeded) throw new UserError(409, 'work-done', `Run ${succeeded.runId} did this work: the same work is never done twice`);
+  const running = attempts.find(({ status }) => status === 'running');
+  if (running) throw new UserError(409, 'run-not-finished', `Run ${running.runId} is still at this work; cancel it or wait for its end`);
+  return attempts.at(-1) ?? run;
+}
+
+/** Each attempt of a promotion is in the list of promotions under its own id. */
+async function promoteAgain(
+  deps: ApiDeps,
+  before: string,
+  again: { promotionId: string; requestedBy: string; reason: string; requestedAt: string },
+): Promise<void> {
+  const promotion = await deps.promotions.find(before);
+  if (!promotion) return;
+  const { requestKey: _requestKey, ...same } = promotion;
+  await deps.promotions.record({ ...same, ...again });
+}
+
+async function audit(deps: ApiDeps, actor: string, action: string, subject: string, detail: string): Promise<void> {
+  await deps.audit.record({ at: deps.now().toISOString(), actor, action, subject, detail });
+}
