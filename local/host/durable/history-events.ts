@@ -200,6 +200,7 @@ export const eventRaised = (name: string, input: string, at: string): HistoryEve
   EventType: EventType.EventRaised,
   Name: name,
   Input: input,
+  ParentTraceContext: null,
   ...tail(at),
 });
 export const terminated = (input: string | null, at: string): HistoryEvent => ({

@@ -20,9 +20,14 @@ export async function callHttp(input: string | undefined): Promise<string> {
   return JSON.stringify({ statusCode: response.status, headers: headersOf(response), content });
 }
 
+/** .NET keeps these with the content, and the durable answer shows the headers of the response only. */
+const contentHeaders = new Set(['allow', 'expires', 'last-modified']);
+
 /** .NET lists the headers of a response in their customary spelling. */
 function headersOf(response: Response): Record<string, string> {
   return Object.fromEntries(
-    [...response.headers].map(([name, value]) => [name.replace(/(^|-)([a-z])/g, (match) => match.toUpperCase()), value]),
+    [...response.headers]
+      .filter(([name]) => !name.startsWith('content-') && !contentHeaders.has(name))
+      .map(([name, value]) => [name.replace(/(^|-)([a-z])/g, (match) => match.toUpperCase()), value]),
   );
 }

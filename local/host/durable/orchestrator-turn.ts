@@ -126,7 +126,9 @@ export function finishTurn(state: OrchestrationState, turn: Turn, answer: Worker
     const failed = completion.status === 'Failed' ? completion.failure : null;
     append.push(events.executionCompleted(completion.id, completion.status, completion.result, failed, at));
   }
-  append.push(events.orchestratorCompleted(at));
+  // The first turn after continueAsNew was closed before it ran; with nothing to schedule it is not closed again (recording).
+  const closed = turn.fresh.some((event) => event.EventType === events.EventType.OrchestratorCompleted);
+  if (!closed || completion || builder.events.length > 0) append.push(events.orchestratorCompleted(at));
   const step: InstancePatch = {
     op: 'step',
     id: state.id,

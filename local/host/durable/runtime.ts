@@ -290,7 +290,9 @@ export class DurableRuntime {
   #visibleAt(fireAtMs: number): string {
     if (this.options.settings.timers === 'exact') return new Date(fireAtMs).toISOString();
     const nowMs = this.options.clock.nowMs();
-    return new Date(nowMs + Math.floor(Math.max(0, fireAtMs - nowMs) / 1000) * 1000).toISOString();
+    // Some time has passed when the message is queued, so a whole number of seconds loses one too.
+    const seconds = Math.max(0, Math.ceil((fireAtMs - nowMs) / 1000) - 1);
+    return new Date(nowMs + seconds * 1000).toISOString();
   }
 
   async #entityTurn(entity: EntityState): Promise<void> {

@@ -25,7 +25,11 @@ const put = (id: string): InstancePatch => ({
   id,
   state: newOrchestration({ instanceId: id, executionId: 'e', name: 'n', version: null, input: '1', parent: null, generation: 0 }, at),
 });
-const send = (id: string, text: string): InstancePatch => ({ op: 'send', id, message: { event: eventRaised('E', JSON.stringify(text), at) } });
+const send = (id: string, text: string): InstancePatch => ({
+  op: 'send',
+  id,
+  message: { event: eventRaised('E', JSON.stringify(text), at) },
+});
 const finish = (id: string): InstancePatch => ({
   op: 'step',
   id,
@@ -103,7 +107,9 @@ describe('the journal', () => {
 
     const store = openJournalStore({ dir });
 
-    await expect(store.open()).rejects.toThrow(/journal-00000001\.log is damaged at byte 8 .* a whole record follows at byte \d+\. Nothing was changed/);
+    await expect(store.open()).rejects.toThrow(
+      /journal-00000001\.log is damaged at byte 8 .* a whole record follows at byte \d+\. Nothing was changed/,
+    );
     expect(readFileSync(journal()).equals(bytes)).toBe(true);
     expect(existsSync(join(dir, 'lock'))).toBe(false);
   });
