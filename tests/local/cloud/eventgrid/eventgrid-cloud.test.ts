@@ -89,7 +89,7 @@ describe('a blob written through the proxy', () => {
       .upload(content, content.length, { blobHTTPHeaders: { blobContentType: 'text/csv' } });
     const [text = ''] = await messages(1);
     const [event] = await new EventGridDeserializer().deserializeCloudEvents(
-      JSON.parse(Buffer.from(text, 'base64').toString('utf8')) as object,
+      JSON.parse(Buffer.from(text, 'base64').toString('utf8')) as Record<string, unknown>,
     );
 
     expect(event && isSystemEvent('Microsoft.Storage.BlobCreated', event)).toBe(true);
