@@ -1,8 +1,7 @@
 // Who may do what: roles of a token against the role that an operation needs, for a pipeline and an environment.
 // A grant is `<role>[:<pipeline>][@<environment>]`, e.g. `operator`, `operator:ble-location`, `approver@prod`, `operator:ble-location@dev`.
 // Without a suffix it holds everywhere; with one it holds only for requests about exactly that pipeline and that environment.
-
-export type Role = 'reader' | 'operator' | 'approver' | 'admin';
+import type { Role } from '../contracts/access.ts';
 
 /** What a request is about; an absent part means: not about one in particular. */
 export interface Scope {

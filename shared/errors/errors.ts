@@ -41,6 +41,16 @@ export class ConfigError extends Error {
   }
 }
 
+/** One thing to mend. `file`, `line` and `column` (from 1) are set where the caller sent a file. */
+export interface UserProblem {
+  where: string;
+  problem: string;
+  mend?: string;
+  file?: string;
+  line?: number;
+  column?: number;
+}
+
 /** The caller's mistake: becomes a problem document (RFC 9457) with this status; `detail` says what is wrong and how to mend it. */
 export class UserError extends Error {
   override readonly name = 'UserError';
@@ -48,7 +58,7 @@ export class UserError extends Error {
     readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422,
     readonly code: string,
     message: string,
-    readonly problems: readonly { where: string; problem: string; mend?: string }[] = [],
+    readonly problems: readonly UserProblem[] = [],
     options: Cause = {},
   ) {
     super(message, options);

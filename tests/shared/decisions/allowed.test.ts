@@ -1,6 +1,7 @@
 // Roles: what implies what, and what a suffix narrows.
 import { describe, expect, it } from 'vitest';
-import { allowed, allowedSomewhere, parseGrant, type Role, type Scope } from '../../../shared/decisions/allowed.ts';
+import type { Role } from '../../../shared/contracts/access.ts';
+import { allowed, allowedSomewhere, parseGrant, type Scope } from '../../../shared/decisions/allowed.ts';
 
 const may = (roles: string[], needed: Role, scope: Scope = {}) => allowed(roles, needed, scope).allowed;
 
