@@ -5,14 +5,16 @@ import type { Clock } from './clock/clock.ts';
 import { createSystemClock } from './clock/system-clock.ts';
 import { entryFiles } from './config/app-folder.ts';
 import { holdDataFolder } from './config/data-folder.ts';
-import { hostSettingsOf, readHostSettings, type DurableTaskSettings, type HostSettings } from './config/host-json.ts';
+import { hostSettingsOf, readHostSettings, type HostSettings } from './config/host-json.ts';
 import type { HostLog } from './config/logging.ts';
 import { resolveSettingNames, type AppSettings } from './config/setting-names.ts';
 import { HostStartError } from './config/start-error.ts';
 import { loadFunctionApp, type FunctionApp } from './core/function-app.ts';
-import { createDurableEngine, type DurableEngine, type DurableSettings, type Profile } from './durable/engine.ts';
+import { createDurableEngine, type DurableEngine, type Profile } from './durable/engine.ts';
 import { createMemoryStore, openJournalStore, type Store } from './durable/store.ts';
+import type { EngineTestHooks } from './durable/engine-hooks.ts';
 import type { ParameterBinding } from './core/rpc.ts';
+import { bodyLimitOf, durableSettings, exportHostName, once, within } from './start-parts.ts';
 import { createFunctionRoutes } from './triggers/http/function-routes.ts';
 import { loadKeyRing, openKeyRing } from './triggers/http/keys.ts';
 import { listen } from './triggers/http/server.ts';
@@ -44,6 +46,8 @@ export interface HostOptions {
   /** Settings read beforehand, instead of `hostJson`. */
   readonly settings?: HostSettings;
   readonly log?: HostLog;
+  /** Reaches into the engine, for the test host. */
+  readonly engineHooks?: EngineTestHooks;
   /** Ask for function keys (kept in the data folder). Default: every caller is admin, as under Core Tools. */
   readonly enableAuth?: boolean;
 }
@@ -72,8 +76,6 @@ export interface Host {
   stop(drainMs?: number): Promise<void>;
 }
 
-/** As the real host's default: 100 MB. */
-const BODY_LIMIT = 104_857_600;
 const DRAIN_MS = 10_000;
 const silent: HostLog = () => undefined;
 
@@ -115,19 +117,23 @@ async function start(options: HostOptions, undo: (() => unknown)[], cleanUp: () 
 
   const store =
     options.store ?? (options.dataDir === undefined ? createMemoryStore() : openJournalStore({ dir: join(options.dataDir, 'durable') }));
-  const engine = createDurableEngine({
-    app,
-    store,
-    clock,
-    settings: {
-      ...durableSettings(settings.durableTask),
-      ...(keys.systemKey ? { systemKey: keys.systemKey } : {}),
-      ...(options.timers ? { timers: options.timers } : {}),
+  const blocked = () => store.blocked();
+  const engine = createDurableEngine(
+    {
+      app,
+      store,
+      clock,
+      settings: {
+        ...durableSettings(settings.durableTask),
+        ...(keys.systemKey ? { systemKey: keys.systemKey } : {}),
+        ...(options.timers ? { timers: options.timers } : {}),
+      },
+      baseUrl: () => front.origin,
+      log: (entry) => log({ source: 'Host.Triggers.DurableTask', ...entry }),
+      ...(options.profile ? { profile: options.profile } : {}),
     },
-    baseUrl: () => front.origin,
-    log: (entry) => log({ source: 'Host.Triggers.DurableTask', ...entry }),
-    ...(options.profile ? { profile: options.profile } : {}),
-  });
+    options.engineHooks,
+  );
 
   const extraInputs = (planned: PlannedFunction): ParameterBinding[] =>
     planned.clientInputs.map(({ name }) => ({ name, data: engine.clientBinding() }));
@@ -140,7 +146,19 @@ async function start(options: HostOptions, undo: (() => unknown)[], cleanUp: () 
           say('warning', `${error.message}: after a crash, messages in work come back only after ten minutes.`),
         );
   const statuses = options.dataDir === undefined ? createMemoryStatusStore() : createFileStatusStore(options.dataDir);
-  const triggers = createTriggers({ plan, settings, appSettings: env, clock, runner, log, inFlight, statuses, connections, extraInputs });
+  const triggers = createTriggers({
+    plan,
+    settings,
+    appSettings: env,
+    clock,
+    runner,
+    log,
+    inFlight,
+    statuses,
+    connections,
+    blocked,
+    extraInputs,
+  });
   const listeners = [...triggers.queues.values(), ...triggers.timers.values()];
   const routes = createFunctionRoutes({
     ...{
@@ -154,6 +172,7 @@ async function start(options: HostOptions, undo: (() => unknown)[], cleanUp: () 
       bodyLimit: bodyLimitOf(env),
     },
     extraInputs,
+    blocked,
     resolve: (text, where) => resolveSettingNames(text, env, where),
   });
 
@@ -229,58 +248,10 @@ async function startEngine(engine: DurableEngine): Promise<void> {
   try {
     await engine.start();
   } catch (error) {
-    throw new HostStartError('data', (error as Error).message, { cause: error });
+    throw new HostStartError('app', `The Durable engine could not start: ${(error as Error).message}`, { cause: error });
   }
-}
-
-/**
- * The SDK rewrites management URLs to port 7071 unless `WEBSITE_HOSTNAME` is set; its value must be `localhost:<port>`
- * (facts/durable.md §2.9, 23). Returns what takes it back.
- */
-function exportHostName(port: number): () => void {
-  const before = process.env['WEBSITE_HOSTNAME'];
-  if (before !== undefined && before !== '' && !before.includes('0.0.0.0')) return () => undefined;
-  const mine = `localhost:${port}`;
-  process.env['WEBSITE_HOSTNAME'] = mine;
-  return () => {
-    if (process.env['WEBSITE_HOSTNAME'] === mine) delete process.env['WEBSITE_HOSTNAME'];
-  };
-}
-
-function bodyLimitOf(env: AppSettings): number {
-  const limit = Number(env['FUNCTIONS_REQUEST_BODY_SIZE_LIMIT'] ?? BODY_LIMIT);
-  return Number.isInteger(limit) && limit > 0 ? limit : BODY_LIMIT;
-}
-
-function durableSettings(settings: DurableTaskSettings): DurableSettings {
-  const { defaultVersion, maxConcurrentActivityFunctions, maxConcurrentOrchestratorFunctions } = settings;
-  return {
-    hubName: settings.hubName,
-    versionMatchStrategy: settings.versionMatchStrategy,
-    versionFailureStrategy: settings.versionFailureStrategy,
-    overridableExistingInstanceStates: settings.overridableExistingInstanceStates,
-    ...(defaultVersion === undefined ? {} : { defaultVersion }),
-    ...(maxConcurrentActivityFunctions === undefined ? {} : { maxConcurrentActivityFunctions }),
-    ...(maxConcurrentOrchestratorFunctions === undefined ? {} : { maxConcurrentOrchestratorFunctions }),
-  };
 }
 
 function servedFunctions(plan: Plan): ServedFunction[] {
   return [...plan.byName.values()].map(({ registered, trigger }) => ({ name: registered.name, trigger: trigger.type }));
-}
-
-function once<A>(run: (argument: A) => Promise<void>): (argument: A) => Promise<void> {
-  let running: Promise<void> | undefined;
-  return (argument) => (running ??= run(argument));
-}
-
-/** Whether `run` ended within `ms`. */
-async function within(ms: number, run: () => Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, false)));
-  try {
-    return await Promise.race([run().then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

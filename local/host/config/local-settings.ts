@@ -26,7 +26,10 @@ export function readLocalSettings(folder: string): LocalSettings {
   for (const [name, value] of Object.entries(values)) {
     if (value === null) continue;
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
-      throw new HostStartError('app', `${file}: "Values" → "${name}" must be a text, found an ${Array.isArray(value) ? 'array' : 'object'}.`);
+      throw new HostStartError(
+        'app',
+        `${file}: "Values" → "${name}" must be a text, found an ${Array.isArray(value) ? 'array' : 'object'}.`,
+      );
     }
     texts.set(name, String(value));
   }

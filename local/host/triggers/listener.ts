@@ -1,5 +1,8 @@
 // What every polling trigger is to the host: something that starts, stops taking new work, and can be waited for.
 
+/** Why nothing can be stored at present (full disk), or `undefined`: while it lasts, no trigger takes work that the engine would have to refuse. */
+export type Blocked = () => string | undefined;
+
 /** A trigger of one function. */
 export interface Listener {
   start(): void;

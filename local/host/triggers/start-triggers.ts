@@ -6,7 +6,7 @@ import { resolveSettingNames, type AppSettings } from '../config/setting-names.t
 import { HostStartError } from '../config/start-error.ts';
 import type { RegisteredBinding } from '../core/function-app.ts';
 import type { ParameterBinding } from '../core/rpc.ts';
-import type { Listener } from './listener.ts';
+import type { Blocked, Listener } from './listener.ts';
 import type { Plan, PlannedFunction } from './plan.ts';
 import { createQueueConnections, type QueueConnections } from './queue/connection.ts';
 import type { InFlight } from './queue/in-flight.ts';
@@ -30,6 +30,7 @@ export interface TriggerOptions {
   readonly inFlight: InFlight;
   readonly statuses: StatusStore;
   readonly connections: QueueConnections;
+  readonly blocked: Blocked;
   extraInputs(planned: PlannedFunction): ParameterBinding[];
 }
 

@@ -5,6 +5,7 @@ import type { HostLog } from '../../config/logging.ts';
 import { HostStartError } from '../../config/start-error.ts';
 import type { FunctionApp, Invocation } from '../../core/function-app.ts';
 import type { ParameterBinding } from '../../core/rpc.ts';
+import type { Blocked } from '../listener.ts';
 import type { PlannedFunction } from '../plan.ts';
 import type { Runner } from '../runner.ts';
 import type { AuthLevel, KeyRing } from './keys.ts';
@@ -23,6 +24,7 @@ export interface FunctionRoutesOptions {
   readonly runner: Runner;
   readonly log: HostLog;
   readonly bodyLimit: number;
+  readonly blocked: Blocked;
   /** Values of the extra inputs of a function (`durableClient`). */
   extraInputs(planned: PlannedFunction): ParameterBinding[];
   /** Resolves `%NAME%` in a route. */
@@ -69,6 +71,7 @@ export function createFunctionRoutes(options: FunctionRoutesOptions): FunctionRo
       );
       for (const [name, value] of options.customHeaders) outgoing.setHeader(name, value);
       if (LEVELS[caller.level] < LEVELS[level]) outgoing.writeHead(401).end();
+      else if (planned.clientInputs.length > 0 && options.blocked() !== undefined) refuse(outgoing, options.blocked() ?? '');
       else await run(planned, { method, url, headers, params, ...caller }, incoming, outgoing);
       return true;
     }
@@ -165,6 +168,14 @@ async function finishStream(forwarding: Forwarding, outgoing: ServerResponse): P
   if (!answered) forwarding.cancel();
   await forwarding.done;
   if (!answered && !outgoing.headersSent) outgoing.writeHead(204).end();
+}
+
+/** A function that starts or signals orchestrations is not begun while the engine cannot store anything. */
+function refuse(outgoing: ServerResponse, why: string): void {
+  const body = JSON.stringify({ message: why });
+  outgoing
+    .writeHead(503, { 'content-type': 'application/json; charset=utf-8', 'retry-after': '5', 'content-length': Buffer.byteLength(body) })
+    .end(body);
 }
 
 function fail(outgoing: ServerResponse): void {

@@ -4,7 +4,7 @@ import type { DequeuedMessageItem, QueueClient } from '@azure/storage-queue';
 import type { QueueSettings } from '../../config/host-json.ts';
 import type { HostLog } from '../../config/logging.ts';
 import type { ParameterBinding } from '../../core/rpc.ts';
-import type { Listener } from '../listener.ts';
+import type { Blocked, Listener } from '../listener.ts';
 import type { PlannedFunction } from '../plan.ts';
 import type { Runner } from '../runner.ts';
 import { createBackOff } from './back-off.ts';
@@ -21,6 +21,7 @@ export interface QueueListenerOptions {
   readonly runner: Runner;
   readonly log: HostLog;
   readonly inFlight: InFlight;
+  readonly blocked: Blocked;
   open(queueName: string): Promise<QueueClient>;
   extraInputs(planned: PlannedFunction): ParameterBinding[];
 }
@@ -31,7 +32,7 @@ const RENEW_MS = 240_000;
 
 /** Creates the listener of one function. */
 export function createQueueListener(options: QueueListenerOptions): Listener {
-  const { planned, queueName, settings, runner, log, inFlight } = options;
+  const { planned, queueName, settings, runner, log, inFlight, blocked } = options;
   const { name: functionName } = planned.registered;
   const backOff = createBackOff(settings.maxPollingIntervalMs);
   const stopping = new AbortController();
@@ -47,6 +48,10 @@ export function createQueueListener(options: QueueListenerOptions): Listener {
   async function listen(): Promise<void> {
     let queue: QueueClient | undefined;
     while (!stopping.signal.aborted) {
+      if (blocked() !== undefined) {
+        await pause(settings.maxPollingIntervalMs);
+        continue;
+      }
       try {
         queue ??= await openQueue();
         const { receivedMessageItems: messages } = await queue.receiveMessages({
@@ -90,7 +95,8 @@ export function createQueueListener(options: QueueListenerOptions): Listener {
       if (message.dequeueCount > settings.maxDequeueCount)
         return await poison(queue, message, lease, `it was delivered ${message.dequeueCount} times`);
       if (await succeeds(message, text)) return await remove(queue, message.messageId, lease.receipt());
-      if (message.dequeueCount >= settings.maxDequeueCount)
+      // A failure while nothing can be stored is the disk's, not the message's.
+      if (message.dequeueCount >= settings.maxDequeueCount && blocked() === undefined)
         return await poison(queue, message, lease, `its function failed ${message.dequeueCount} times`);
       await queue.updateMessage(message.messageId, lease.receipt(), undefined, Math.ceil(settings.visibilityTimeoutMs / 1000));
     } catch (error) {

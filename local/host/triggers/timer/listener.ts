@@ -4,7 +4,7 @@ import type { Clock, Release } from '../../clock/clock.ts';
 import type { HostLog } from '../../config/logging.ts';
 import type { InvocationRequest } from '../../core/function-app.ts';
 import type { ParameterBinding } from '../../core/rpc.ts';
-import type { Listener } from '../listener.ts';
+import type { Blocked, Listener } from '../listener.ts';
 import type { PlannedFunction } from '../plan.ts';
 import { withRetries, type RetryPolicy } from '../retry.ts';
 import type { Runner } from '../runner.ts';
@@ -19,6 +19,7 @@ export interface TimerListenerOptions {
   /** Where the status is kept; `undefined` = not monitored (asked for, or more often than once a minute). */
   readonly statuses: StatusStore | undefined;
   readonly retry: RetryPolicy | undefined;
+  readonly blocked: Blocked;
   readonly clock: Clock;
   readonly runner: Runner;
   readonly log: HostLog;
@@ -86,6 +87,7 @@ export function createTimerListener(options: TimerListenerOptions): TimerListene
       });
     };
     try {
+      while (planned.clientInputs.length > 0 && options.blocked() !== undefined && !isStopping) await pause(1000);
       await run(why, pause);
       if (status && why !== 'hand') at(Math.max(status.next, clock.nowMs()), 'schedule');
     } finally {

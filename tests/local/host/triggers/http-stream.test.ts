@@ -52,7 +52,7 @@ describe('streams', () => {
         body,
         duplex: 'half',
         headers: { 'content-type': 'application/x-thing' },
-      } as RequestInit);
+      });
       expect(await up.json()).toEqual({ size: 500_000, name: 'x', type: 'application/x-thing' });
       expect((await ask('/api/up/x', { method: 'POST', body: new Uint8Array(1_000_001) })).status).toBe(413);
       expect((await ask('/api/nothing')).status).toBe(204);

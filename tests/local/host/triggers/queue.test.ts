@@ -42,7 +42,7 @@ async function serve(register: () => void, queues: Record<string, unknown> = {},
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const onQueue = (handler: (entry: unknown, context: InvocationContext) => unknown) => () =>
-  app.storageQueue('onQueue', { queueName: queue.name, connection: 'Lake', handler: handler as () => void });
+  app.storageQueue('onQueue', { queueName: queue.name, connection: 'Lake', handler: handler });
 
 async function texts(of: QueueClient): Promise<string[]> {
   if (!(await of.exists())) return [];

@@ -60,6 +60,7 @@ async function createTimer(setup: Setup): Promise<{ clock: VirtualClock; listene
     clock,
     runner,
     log,
+    blocked: () => undefined,
     extraInputs: () => [],
   };
   return { clock, listener: createTimerListener(options), seen };
