@@ -157,6 +157,8 @@ export function installCoreModule(): void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
   const original = loader.prototype.require;
   loader.prototype.require = function (this: unknown, id: string) {
-    return id === coreId ? core : (original.call(this, id) as unknown);
+    if (id === coreId) return core;
+    const loaded: unknown = original.call(this, id);
+    return loaded;
   };
 }

@@ -1,7 +1,7 @@
 // One invocation: the steps of the Node worker (arguments, pre hooks, handler, post hooks, answer), with `context.log` bound to the sink.
 // Source: nodejs-worker src/eventHandlers/InvocationHandler (facts/durable.md §2.5).
 import { randomUUID } from 'node:crypto';
-import { type AppRegistry, type Handler, programmingModel } from './functions-core.ts';
+import { type AppRegistry, programmingModel } from './functions-core.ts';
 import type { LogLevel } from './log.ts';
 import type { ParameterBinding, RpcRetryContext, RpcTypedData } from './rpc.ts';
 
@@ -64,7 +64,7 @@ export function createInvoker(registry: AppRegistry): (name: string, request: In
     const after: Record<string, unknown> = { ...shared, inputs: before.inputs, result: null, error: null };
     coreContext['state'] = 'invocation';
     try {
-      after['result'] = await invocation.invokeFunction(context, before.inputs, before.functionCallback as Handler);
+      after['result'] = await invocation.invokeFunction(context, before.inputs, before.functionCallback);
     } catch (error) {
       after['error'] = error ?? new Error('the function threw nothing (undefined or null)');
     }

@@ -35,7 +35,7 @@ export interface ReplayInput {
   frameworkError: string | undefined;
   defaultVersion: string | null;
   /** The framework's complaint about a function that the app does not have; undefined when it has. */
-  complaint(kind: 'activity' | 'orchestrator' | 'entity', name: string): string | undefined;
+  complaint: (kind: 'activity' | 'orchestrator' | 'entity', name: string) => string | undefined;
 }
 
 export interface Completion {

@@ -75,24 +75,38 @@ class ManagementCall {
   }
 
   async route([controller, ...rest]: string[]): Promise<Response> {
-    const { method } = this.#request;
-    const [first, second, third] = rest;
     switch (controller?.toLowerCase()) {
       case 'orchestrators':
-        if (method !== 'POST' || first === undefined || rest.length > 2) return empty(404);
-        return this.#start(first, second);
+        return this.#orchestrators(rest);
       case 'instances':
-        if (rest.length === 0) return this.#many(method);
-        if (rest.length === 1 && first !== undefined) return this.#one(method, first);
-        if (method !== 'POST' || first === undefined || second === undefined) return empty(404);
-        if (rest.length === 3 && second.toLowerCase() === 'raiseevent' && third !== undefined) return this.#raise(first, third);
-        return rest.length === 2 ? this.#operate(first, second.toLowerCase()) : empty(404);
+        return this.#instances(rest);
       case 'entities':
-        if (first === undefined || rest.length > 2) return rest.length === 0 && method === 'GET' ? this.#listEntities() : empty(404);
-        return this.#entity(method, first, second);
+        return this.#entities(rest);
       default:
         return empty(404);
     }
+  }
+
+  async #orchestrators([name, instanceId, ...more]: string[]): Promise<Response> {
+    if (this.#request.method !== 'POST' || name === undefined || more.length > 0) return empty(404);
+    return this.#start(name, instanceId);
+  }
+
+  async #instances([id, operation, eventName, ...more]: string[]): Promise<Response> {
+    const { method } = this.#request;
+    if (more.length > 0) return empty(404);
+    if (id === undefined) return this.#many(method);
+    if (operation === undefined) return this.#one(method, id);
+    if (method !== 'POST') return empty(404);
+    if (eventName === undefined) return this.#operate(id, operation.toLowerCase());
+    return operation.toLowerCase() === 'raiseevent' ? this.#raise(id, eventName) : empty(404);
+  }
+
+  async #entities([name, key, ...more]: string[]): Promise<Response> {
+    const { method } = this.#request;
+    if (more.length > 0) return empty(404);
+    if (name === undefined) return method === 'GET' ? this.#listEntities() : empty(404);
+    return this.#entity(method, name, key);
   }
 
   #query(name: string): string | undefined {

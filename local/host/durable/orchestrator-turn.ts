@@ -74,7 +74,7 @@ export interface TurnContext {
   /** A GUID of 32 hexadecimal digits, for new executions. */
   newExecutionId(): string;
   defaultVersion: string | null;
-  complaint(kind: 'activity' | 'orchestrator' | 'entity', name: string): string | undefined;
+  complaint: (kind: 'activity' | 'orchestrator' | 'entity', name: string) => string | undefined;
   /** When a timer that is due at `fireAtMs` becomes visible. */
   visibleAt(fireAtMs: number): string;
   /** The instance that already has this id, if any: a child may not replace a running one. */

@@ -28,59 +28,62 @@ export function statusText(state: OrchestrationState, options: StatusOptions): s
   return `{${fields.join(',')}}`;
 }
 
-/** Scheduling and completion of one task are shown as one event; the framework's own marks are left out. */
+/** Events that the API does not show: the framework's own marks. */
+const hidden = new Set<number>([
+  EventType.OrchestratorStarted,
+  EventType.OrchestratorCompleted,
+  EventType.EventSent,
+  EventType.GenericEvent,
+  EventType.TaskScheduled,
+  EventType.SubOrchestrationInstanceCreated,
+]);
+
+/** Scheduling and completion of one task are shown as one event. */
 function historyView(history: readonly HistoryEvent[], showOutput: boolean): Record<string, unknown>[] {
   const scheduled = new Map<number, HistoryEvent>();
   const view: Record<string, unknown>[] = [];
   for (const event of history) {
-    const base = { EventType: eventTypeNames[event.EventType], Timestamp: event.Timestamp };
-    switch (event.EventType) {
-      case EventType.TaskScheduled:
-      case EventType.SubOrchestrationInstanceCreated:
-      case EventType.TimerCreated:
-        scheduled.set(event.EventId, event);
-        if (event.EventType === EventType.TimerCreated) view.push({ ...base, FireAt: event.FireAt });
-        break;
-      case EventType.TaskCompleted:
-      case EventType.TaskFailed:
-      case EventType.SubOrchestrationInstanceCompleted:
-      case EventType.SubOrchestrationInstanceFailed: {
-        const start = scheduled.get(event.TaskScheduledId ?? -1);
-        const result = showOutput && event.Result !== undefined ? { Result: parse(event.Result) } : {};
-        const failure = event.Reason === undefined ? {} : { Reason: event.Reason, Details: event.Details };
-        view.push({ ...base, ...result, ...failure, ScheduledTime: start?.Timestamp, FunctionName: start?.Name });
-        break;
-      }
-      case EventType.TimerFired:
-        view.push({ ...base, ScheduledTime: scheduled.get(event.TimerId ?? -1)?.Timestamp, FireAt: event.FireAt });
-        break;
-      case EventType.ExecutionStarted:
-        view.push({ ...base, FunctionName: event.Name, ScheduledStartTime: null, Correlation: null });
-        break;
-      case EventType.ExecutionCompleted:
-        view.push({
-          ...base,
-          OrchestrationStatus: event.OrchestrationStatus,
-          ...(showOutput ? { Result: parse(event.Result ?? null) } : {}),
-        });
-        break;
-      case EventType.EventRaised:
-        view.push({ ...base, Name: event.Name, ...(showOutput ? { Input: parse(event.Input ?? null) } : {}) });
-        break;
-      case EventType.OrchestratorStarted:
-      case EventType.OrchestratorCompleted:
-      case EventType.EventSent:
-      case EventType.GenericEvent:
-        break;
-      default:
-        view.push({
-          ...base,
-          ...(event.Reason === undefined ? {} : { Reason: event.Reason }),
-          ...(event.Input === undefined ? {} : { Input: event.Input }),
-        });
-    }
+    if (event.EventId >= 0) scheduled.set(event.EventId, event);
+    if (hidden.has(event.EventType)) continue;
+    const start = scheduled.get(event.TaskScheduledId ?? event.TimerId ?? -1);
+    view.push({
+      EventType: eventTypeNames[event.EventType],
+      Timestamp: event.Timestamp,
+      ...details(event, start),
+      ...output(event, showOutput),
+    });
   }
   return view;
+}
+
+function details(event: HistoryEvent, start: HistoryEvent | undefined): Record<string, unknown> {
+  switch (event.EventType) {
+    case EventType.ExecutionStarted:
+      return { FunctionName: event.Name, ScheduledStartTime: null, Correlation: null };
+    case EventType.ExecutionCompleted:
+      return { OrchestrationStatus: event.OrchestrationStatus };
+    case EventType.TimerCreated:
+      return { FireAt: event.FireAt };
+    case EventType.TimerFired:
+      return { ScheduledTime: start?.Timestamp, FireAt: event.FireAt };
+    case EventType.EventRaised:
+      return { Name: event.Name };
+    case EventType.TaskFailed:
+    case EventType.SubOrchestrationInstanceFailed:
+      return { Reason: event.Reason, Details: event.Details, ScheduledTime: start?.Timestamp, FunctionName: start?.Name };
+    case EventType.TaskCompleted:
+    case EventType.SubOrchestrationInstanceCompleted:
+      return { ScheduledTime: start?.Timestamp, FunctionName: start?.Name };
+    default:
+      return { Reason: event.Reason ?? event.Input ?? null };
+  }
+}
+
+/** Results and event payloads, which the caller must ask for. */
+function output(event: HistoryEvent, show: boolean): Record<string, unknown> {
+  if (!show) return {};
+  if (event.Result !== undefined) return { Result: parse(event.Result) };
+  return event.EventType === EventType.EventRaised ? { Input: parse(event.Input ?? null) } : {};
 }
 
 function parse(text: string | null): unknown {

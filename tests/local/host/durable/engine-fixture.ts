@@ -108,7 +108,7 @@ export async function startFixture(register: () => unknown, options: FixtureOpti
   const logs: LogEntry[] = [];
   const app = options.app ?? (await loadFunctionApp(register, { log: (entry) => logs.push(entry) }));
   const clock = options.clock ?? createSystemClock();
-  let engine: DurableEngine | undefined;
+  const holder: { engine?: DurableEngine } = {};
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -116,7 +116,7 @@ export async function startFixture(register: () => unknown, options: FixtureOpti
       void (async () => {
         const body = Buffer.concat(chunks);
         const bare = request.method === 'GET' || request.method === 'HEAD';
-        const answer = await engine?.fetch(
+        const answer = await holder.engine?.fetch(
           new Request(`http://${request.headers.host}${request.url}`, {
             method: request.method ?? 'GET',
             headers: Object.entries(request.headers).flatMap(([name, value]) =>
@@ -132,7 +132,7 @@ export async function startFixture(register: () => unknown, options: FixtureOpti
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  engine = createDurableEngine(
+  const engine = createDurableEngine(
     {
       app,
       clock,
@@ -144,6 +144,7 @@ export async function startFixture(register: () => unknown, options: FixtureOpti
     },
     options.hooks,
   );
+  holder.engine = engine;
   await engine.start();
   return new Fixture({ engine, app, clock, logs, baseUrl, server });
 }

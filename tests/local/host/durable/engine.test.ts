@@ -21,13 +21,13 @@ function register(): void {
     },
   });
   df.app.orchestration('sequence', function* (context: OrchestrationContext) {
-    const a: string = yield context.df.callActivity('hello', 'a');
-    const b: string = yield context.df.callActivity('hello', a);
+    const a = (yield context.df.callActivity('hello', 'a')) as string;
+    const b = (yield context.df.callActivity('hello', a)) as string;
     return [a, b];
   });
   df.app.orchestration('fanOut', function* (context: OrchestrationContext) {
     const tasks = [1, 2, 3, 4, 5].map((n) => context.df.callActivity('double', n));
-    const all: number[] = yield context.df.Task.all(tasks);
+    const all = (yield context.df.Task.all(tasks)) as number[];
     return all.reduce((a, b) => a + b, 0);
   });
   df.app.orchestration('retry', function* (context: OrchestrationContext) {
@@ -48,13 +48,13 @@ function register(): void {
   df.app.orchestration('approval', function* (context: OrchestrationContext) {
     const timer = context.df.createTimer(new Date(context.df.currentUtcDateTime.getTime() + 60_000));
     const event = context.df.waitForExternalEvent('Go');
-    const winner: df.Task = yield context.df.Task.any([event, timer]);
+    const winner = (yield context.df.Task.any([event, timer])) as df.Task;
     if (winner === event) timer.cancel();
     return winner === event ? event.result : 'late';
   });
   df.app.orchestration('parent', function* (context: OrchestrationContext) {
-    const a: string = yield context.df.callSubOrchestrator('child', 'x');
-    const b: string = yield context.df.callSubOrchestrator('child', 'y', `${context.df.instanceId}-kid`);
+    const a = (yield context.df.callSubOrchestrator('child', 'x')) as string;
+    const b = (yield context.df.callSubOrchestrator('child', 'y', `${context.df.instanceId}-kid`)) as string;
     return [a, b];
   });
   df.app.orchestration('child', function* (context: OrchestrationContext) {

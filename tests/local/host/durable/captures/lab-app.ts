@@ -27,7 +27,7 @@ export function registerLab(sources: readonly string[], options: LabOptions): vo
       error instanceof AppError ? { code: error.code, retryable: error.retryable, nested: error.nested } : undefined,
   };
   // The SDK keeps one provider per process; undefined takes an earlier one away.
-  df.app.setExceptionPropertiesProvider((options.failureDetails ? provider : undefined) as never);
+  df.app.setExceptionPropertiesProvider(options.failureDetails ? provider : undefined);
   df.app.activity('hello', { handler: (name: unknown) => `Hello ${String(name)}` });
   df.app.activity('obj', { handler: (input: unknown) => ({ got: input, at: 1 }) });
   df.app.activity('nothing', { handler: () => undefined });
@@ -69,7 +69,7 @@ export function registerLab(sources: readonly string[], options: LabOptions): vo
   df.app.orchestration('child', function* (context: OrchestrationContext) {
     const input = context.df.getInput<{ name?: string; fail?: boolean }>();
     if (input.fail === true) throw new Error('child failed on purpose');
-    const r: string = yield context.df.callActivity('hello', input.name);
+    const r = (yield context.df.callActivity('hello', input.name)) as string;
     return { r, parent: context.df.parentInstanceId, id: context.df.instanceId };
   });
   df.app.orchestration('verKid', function* (context: OrchestrationContext) {

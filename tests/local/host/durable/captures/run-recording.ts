@@ -185,7 +185,7 @@ export async function runRecording(
       const deliver = await cause(event);
       if (deliver) deliveries.push(deliver);
     }
-    await Promise.all(deliveries.map((deliver) => deliver()));
+    await Promise.all(deliveries.map(async (deliver) => deliver()));
     await settle(next + 1);
   }
   await engine.stop();
