@@ -1,0 +1,167 @@
+// Starts every stand-in of the local cloud on its port, each with a folder of its own, and stops them together.
+// They know each other only where the real services do: STS and ARM trust the local tenant, SageMaker reads from S3.
+import { join } from 'node:path';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { QueueServiceClient } from '@azure/storage-queue';
+import { createAzureMlCloud } from './azureml/azureml-cloud.ts';
+import type { CloudConfig } from './config.ts';
+import { createEntraCloud } from './entra/entra-cloud.ts';
+import { createEventGridCloud } from './eventgrid/eventgrid-cloud.ts';
+import { withFaults } from './kit/faults.ts';
+import { freePort } from './kit/process.ts';
+import { serve, type Cloud } from './kit/server.ts';
+import { createKubeflowCloud } from './kubeflow/kubeflow-cloud.ts';
+import type { ImageMapping } from './kubeflow/options.ts';
+import { createS3Cloud } from './s3/s3.ts';
+import { createSageMakerCloud } from './sagemaker/sagemaker.ts';
+import { createAuthority } from './sts/authority.ts';
+import { createStsCloud } from './sts/sts.ts';
+
+/** Addresses of a running local cloud; none carries a secret. */
+export interface CloudUrls {
+  /** Base address of the tenant's issuer. */
+  readonly entra: string;
+  readonly tokenEndpoint: string;
+  readonly issuerV1: string;
+  readonly issuerV2: string;
+  readonly jwks: string;
+  /** IDENTITY_ENDPOINT for `ManagedIdentityCredential`. */
+  readonly identityEndpoint: string;
+  /** Blob endpoint that makes events; queue and table endpoints stay Azurite's own. */
+  readonly blob: string;
+  /** `/_admin/chaos` and `/_admin/deliveries` of Event Grid. */
+  readonly admin: string;
+  readonly kubeflow: string;
+  readonly azureml: string;
+  readonly s3: string;
+  readonly sts: string;
+  readonly sagemaker: string;
+}
+
+/** A running local cloud. */
+export interface LocalCloud {
+  readonly urls: CloudUrls;
+  /** Stops listening, then everything that was started; no process is left. */
+  close(): Promise<void>;
+}
+
+const STORAGE_MS = 15_000;
+
+/** Starts everything. Where one part cannot start, the others are stopped again and the reason is thrown. */
+export async function startLocalCloud(config: CloudConfig): Promise<LocalCloud> {
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    // Listeners first: nothing new may arrive while processes are being stopped.
+    for (const stop of closers.splice(0).reverse()) await stop();
+  };
+  const start = async (cloud: Cloud, port = 0): Promise<string> => {
+    closers.push(() => cloud.close());
+    const server = await serve((request) => cloud.fetch(request), { host: config.host, port });
+    closers.push(() => server.close());
+    return server.url;
+  };
+  try {
+    return { urls: await startAll(config, start), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+type Start = (cloud: Cloud, port?: number) => Promise<string>;
+
+async function startAll(config: CloudConfig, start: Start): Promise<CloudUrls> {
+  const { ports } = config;
+  const folder = (name: string) => join(config.dataDir, name);
+
+  const entraPort = ports.entra || (await freePort());
+  const entra = await createEntraCloud({ ...config.entra, dataDir: folder('entra'), baseUrl: `http://${config.host}:${entraPort}` });
+  const entraUrl = await start(withFaults(entra), entraPort);
+
+  await makeStorage(config);
+  const eventgrid = await createEventGridCloud({
+    dataDir: folder('eventgrid'),
+    ...config.storage,
+    subscriptions: config.subscriptions,
+    host: config.host,
+    port: ports.eventgrid ?? 0,
+    ...(config.retry ? { retry: config.retry } : {}),
+  });
+  const admin = await start(eventgrid, ports.admin);
+
+  const { images, ...kubeflowOptions } = config.kubeflow;
+  const kubeflow = createKubeflowCloud({ ...kubeflowOptions, dataDir: folder('kubeflow'), images: withPython(config, images) });
+  const kubeflowUrl = await start(kubeflow, ports.kubeflow);
+
+  const trust = { issuer: entra.issuerV1, jwksUri: entra.jwksUri };
+  const azureml = await start(createAzureMlCloud({ ...config.azureml, ...trust, tenant: config.entra.tenant }), ports.azureml);
+
+  const { aws } = config;
+  const authority = createAuthority({
+    stateFile: join(folder('sts'), 'account.json'),
+    accountId: aws.accountId,
+    region: aws.region,
+    roles: aws.roles,
+  });
+  const sts = await start(await createStsCloud({ authority, providers: [{ ...trust, audiences: aws.audiences }] }), ports.sts);
+  const s3 = await createS3Cloud({ dataDir: folder('s3'), authority, buckets: aws.buckets });
+  const s3Url = await start(s3, ports.s3);
+  const sagemaker = await createSageMakerCloud({
+    dataDir: folder('sagemaker'),
+    authority,
+    images: aws.images,
+    read: (bucket, key) => s3.read(bucket, key),
+    ...(aws.startupMs === undefined ? {} : { startupMs: aws.startupMs }),
+    ...(aws.consistencyLagMs === undefined ? {} : { consistencyLagMs: aws.consistencyLagMs }),
+    ...(aws.instanceQuotas ? { instanceQuotas: aws.instanceQuotas } : {}),
+  });
+  const sagemakerUrl = await start(sagemaker, ports.sagemaker);
+
+  return {
+    entra: entraUrl,
+    tokenEndpoint: `${entraUrl}/${config.entra.tenant}/oauth2/v2.0/token`,
+    issuerV1: entra.issuerV1,
+    issuerV2: entra.issuerV2,
+    jwks: entra.jwksUri,
+    identityEndpoint: `${entraUrl}/msi/token`,
+    blob: eventgrid.blobEndpoint,
+    admin,
+    kubeflow: kubeflowUrl,
+    azureml,
+    s3: s3Url,
+    sts,
+    sagemaker: sagemakerUrl,
+  };
+}
+
+/** What infrastructure makes in a real deployment: containers, the subscriptions' queues and dead-letter containers. */
+async function makeStorage({ storage, subscriptions }: CloudConfig): Promise<void> {
+  const retryOptions = { maxTries: 3, retryDelayInMs: 200, tryTimeoutInMs: STORAGE_MS };
+  const blobs = BlobServiceClient.fromConnectionString(storage.connectionString, { retryOptions });
+  const queues = QueueServiceClient.fromConnectionString(storage.connectionString, { retryOptions });
+  const containers = [...storage.containers, ...subscriptions.map(({ deadLetterContainer }) => deadLetterContainer ?? '')];
+  const abortSignal = AbortSignal.timeout(STORAGE_MS);
+  try {
+    for (const name of new Set(containers.filter(Boolean))) await blobs.getContainerClient(name).createIfNotExists({ abortSignal });
+    for (const name of new Set(subscriptions.map(({ queue }) => queue)))
+      await queues.getQueueClient(name).createIfNotExists({ abortSignal });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`The storage account at ${new URL(blobs.url).origin} cannot be used: ${reason}. Is Azurite running?`, { cause: error });
+  }
+}
+
+/** Puts the chosen Python into every step image that does not name its own. */
+function withPython({ python }: CloudConfig, images: CloudConfig['kubeflow']['images']): Record<string, ImageMapping> {
+  return Object.fromEntries(
+    Object.entries(images).map(([name, image]): [string, ImageMapping] => [
+      name,
+      {
+        ...(image.command ? { command: image.command } : {}),
+        ...(image.cwd === undefined ? {} : { cwd: image.cwd }),
+        programs: { ...(python ? { python: python.command, python3: python.command } : {}), ...image.programs },
+        env: { ...python?.env, ...image.env },
+      },
+    ]),
+  );
+}
