@@ -128,11 +128,11 @@ def load_params(file: Path | None, text: str | None) -> dict[str, object]:
     return {}
 
 
-def find_out(argv: Sequence[str]) -> Path | None:
-    """The `--out` folder of a command line that may not parse as a whole: a wrong call leaves its report there."""
+def find_option(argv: Sequence[str], option: str) -> str | None:
+    """The value of an option in a command line that may not parse as a whole: a wrong call leaves a report too."""
     for index, word in enumerate(argv):
-        if word == '--out' and index + 1 < len(argv):
-            return Path(argv[index + 1])
-        if word.startswith('--out='):
-            return Path(word.removeprefix('--out='))
+        if word == option and index + 1 < len(argv):
+            return argv[index + 1]
+        if word.startswith(f'{option}='):
+            return word.removeprefix(f'{option}=')
     return None

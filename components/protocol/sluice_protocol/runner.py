@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from sluice_protocol.arguments import StepArguments, find_out, parse_step_arguments
+from sluice_protocol.arguments import StepArguments, find_option, parse_step_arguments
 from sluice_protocol.errors import ComponentError
 from sluice_protocol.redact import redact_urls
 from sluice_protocol.report import PROTOCOL, REPORT_NAME, Component, Outcome, outcome_json, write_report
@@ -28,7 +28,8 @@ def run_component(component: Component, work: Callable[[StepArguments], Outcome]
     try:
         arguments = parse_step_arguments(component.name, argv)
     except ComponentError as error:
-        return refuse_call(component, error, find_out(argv))
+        out = find_option(argv, '--out')
+        return refuse_call(component, error, Path(out) if out else None)
     return run_reported(component, arguments.out, arguments.params, lambda: work(arguments))
 
 

@@ -1,14 +1,16 @@
 """`python -m sluice_serve [serve]`; SageMaker starts a container as `docker run IMAGE serve`.
 
-Threads are set before anything imports numpy: its libraries read them once.
+Signals and threads are set before anything imports numpy: its libraries start threads, and read their number once.
 """
 
 import os
 import sys
 
 from sluice_protocol import limit_threads
+from sluice_serve import stop_signals
 
 if __name__ == '__main__':
+    stop_signals.hold()
     try:
         limit_threads(os.environ)
         from sluice_serve.main import main

@@ -5,14 +5,12 @@ Exit 0 after an orderly stop, 1 where it could not start (the reason is the last
 
 import json
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from types import FrameType
 
 from sluice_protocol import ComponentError
-from sluice_serve import NAME, VERSION
+from sluice_serve import NAME, VERSION, stop_signals
 from sluice_serve.model import load_model
 from sluice_serve.model_folder import read_verified
 from sluice_serve.routes import Service
@@ -23,7 +21,7 @@ log = logging.getLogger('sluice_serve')
 
 
 def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs until it is told to stop."""
+    """Runs until it is told to stop; the caller has held the stop signals back."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format='%(message)s')
     if list(argv) not in ([], ['serve']):
         log.error('usage: python -m sluice_serve [serve]; settings come from the environment')
@@ -51,19 +49,12 @@ def start(settings: Settings) -> ModelServer:
 
 
 def _run(server: ModelServer, settings: Settings) -> int:
-    stopped = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
     threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.1}, name='accept', daemon=True).start()
     host, port = server.server_address[:2]
     model = server.service.model
     ready = {'event': 'ready', 'host': str(host), 'port': port, 'model': model.name, 'digest': model.digest, 'version': VERSION}
     log.info(json.dumps(ready))
-    stopped.wait()
+    stop_signals.wait()
     if server.drain(settings.drainSeconds):
         log.info(json.dumps({'event': 'stopped'}))
     else:

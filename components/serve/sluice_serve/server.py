@@ -121,10 +121,10 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError as error:
             self.close_connection = True
             return error_response(400, 'bad-request', f'the request line cannot be read: {error}')
-        if self.server.draining.is_set():
-            self.close_connection = True
-            return error_response(503, 'stopping', 'the server is stopping; ask another one', {'Retry-After': '1'})
         if is_health(path):
+            # While it drains, a platform must stop sending; what still comes over open connections is answered.
+            if self.server.draining.is_set():
+                return error_response(503, 'stopping', 'the server is stopping; ask another one')
             return answer(request, self.server.service)
         if not self.server.slots.acquire(blocking=False):
             return error_response(503, 'busy', 'too many requests at once; try again', {'Retry-After': '1'})
@@ -183,6 +183,8 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if not hasattr(self, 'command') or self.command is None:
             self.command = ''
+        # A request line that did not parse counts as HTTP/0.9, whose answers have no status line.
+        self.request_version = self.protocol_version
         self._write(error_response(code, 'bad-request', message or 'the request cannot be read'))
 
     def log_message(self, format: str, *args: object) -> None:

@@ -16,7 +16,7 @@ from sluice_protocol import (
     UsageParser,
     add_params,
     file_digest,
-    find_out,
+    find_option,
     load_params,
     parse_json_object,
     refuse_call,
@@ -43,9 +43,17 @@ def main(argv: Sequence[str]) -> int:
         if given.command == 'export' and given.out is not None and given.out.resolve() == given.source.resolve():
             raise ComponentError('usage', '--out of export must not be the --from folder: its run-report.json is what is exported')
     except ComponentError as error:
-        return refuse_call(component, error, find_out(argv))
+        return refuse_call(component, error, _report_folder(argv))
     commands: dict[str, Callable[[argparse.Namespace, Patience], Outcome]] = {'fetch': _fetch, 'export': _export, 'publish': _publish}
     return run_reported(component, given.out, params, lambda: commands[given.command](given, patience))
+
+
+def _report_folder(argv: Sequence[str]) -> Path | None:
+    """Where a wrong call may be reported: not in the folder that is exported, whose report is another step's."""
+    out, source = find_option(argv, '--out'), find_option(argv, '--from')
+    if out is None or (source is not None and Path(source).resolve() == Path(out).resolve()):
+        return None
+    return Path(out)
 
 
 def _parser() -> UsageParser:

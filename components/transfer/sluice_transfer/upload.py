@@ -92,7 +92,8 @@ def _require_same(target: ExportTarget, file: FileDigest, patience: Patience) ->
     if found is None:
         raise ComponentError(
             'already-exists',
-            f'{public_name(target.url)} exists already and cannot be compared with {file.path}: give readUrl, or headUrl with sha256 metadata',
+            f'{public_name(target.url)} exists already and cannot be compared with {file.path}: '
+            'give readUrl, or headUrl with sha256 metadata',
         )
     if found != f'{file.sha256} {file.bytes}':
         raise ComponentError('already-exists', f'{public_name(target.url)} exists already with other content than {file.path}')
