@@ -1,5 +1,6 @@
 // The host as a process: reads the command line, exports local.settings.json, starts one app, says when it is ready, and stops on a signal.
 // Log lines go to stderr, the ready line to stdout. Exit codes: 0 stopped, 1 app or start error, 2 usage, 3 port taken, 4 data folder held.
+import { existsSync } from 'node:fs';
 import { readCommandLine, USAGE } from './command-line.ts';
 import { readHostSettings } from './config/host-json.ts';
 import { exportLocalSettings, readLocalSettings } from './config/local-settings.ts';
@@ -19,9 +20,12 @@ async function main(): Promise<void> {
   }
   const local = readLocalSettings(line.app);
   exportLocalSettings(local, process.env);
+  exportHostEnvironment(line.app);
   const settings = readHostSettings(line.app, process.env);
   const log = createLog({ format: line.logFormat, levels: settings.logLevels, write: (text) => process.stderr.write(`${text}\n`) });
   watchStrayErrors(log);
+  // From here on, not from the ready line on: who reads that line may ask for the stop at once.
+  const stopAsked = stopSignal(log);
 
   const host = await startHost({
     app: line.app,
@@ -33,7 +37,7 @@ async function main(): Promise<void> {
     ...(line.dataDir === undefined ? {} : { dataDir: line.dataDir }),
   });
   process.stdout.write(`${readyLine(host, line.json)}\n`);
-  await stopSignal(log);
+  await stopAsked;
   setTimeout(() => process.exit(1), LAST_RESORT_MS).unref();
   await host.stop();
   log({ level: 'information', category: 'system', message: 'Stopped.' });
@@ -43,6 +47,15 @@ function readyLine(host: Host, asJson: boolean): string {
   const { url, port, functions } = host;
   if (asJson) return JSON.stringify({ event: 'ready', url, port, pid: process.pid, functions });
   return `Ready at ${url} with ${functions.length} functions. Stop with Ctrl+C.`;
+}
+
+/** What every app finds under Core Tools as well: the folder as working directory, and these names (facts/durable.md §1.1). */
+function exportHostEnvironment(app: string): void {
+  if (!existsSync(app)) return;
+  process.chdir(app);
+  process.env['AZURE_FUNCTIONS_ENVIRONMENT'] ??= 'Development';
+  process.env['FUNCTIONS_WORKER_RUNTIME'] ??= 'node';
+  process.env['AzureWebJobsScriptRoot'] ??= app;
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */

@@ -36,7 +36,12 @@ describe('a host process', { timeout: 60_000 }, () => {
     const ready = await host.ready;
     expect(ready).toMatchObject({ event: 'ready', url: `http://localhost:${ready.port}` });
     expect(ready.functions.find(({ name }) => name === 'inbox')).toEqual({ name: 'inbox', trigger: 'queueTrigger' });
-    expect(await (await fetch(`${ready.url}/api/settings`)).json()).toEqual({ A: 'process', B: 'file', host: `localhost:${ready.port}` });
+    expect(await (await fetch(`${ready.url}/api/settings`)).json()).toEqual({
+      A: 'process',
+      B: 'file',
+      host: `localhost:${ready.port}`,
+      folder: app,
+    });
 
     const slow = fetch(`${ready.url}/api/slow?gate=g`);
     await vi.waitFor(() => expect(existsSync(join(out, 'g.waiting'))).toBe(true), { timeout: 10_000 });

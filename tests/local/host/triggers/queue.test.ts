@@ -137,6 +137,28 @@ describe('a message', () => {
   });
 });
 
+describe('a retry policy', () => {
+  it('of a queue function is ignored, and that is said once', async () => {
+    const entries: HostLogEntry[] = [];
+    let runs = 0;
+    const fail = () => {
+      runs += 1;
+      throw new Error('no');
+    };
+    const retry = { strategy: 'fixedDelay', maxRetryCount: 3, delayInterval: 10 } as const;
+    const trigger = { type: 'queueTrigger', name: 'entry', queueName: queue.name, connection: 'Lake' };
+    await serve(
+      () => app.generic('onQueue', { trigger, retry, handler: fail }),
+      { maxDequeueCount: 1 },
+      { log: (entry) => entries.push(entry) },
+    );
+    await queue.sendMessage(base64('x'));
+    await until(async () => (await texts(service.getQueueClient(`${queue.name}-poison`))).length === 1);
+    expect(runs).toBe(1);
+    expect(entries.filter(({ message }) => message.startsWith('The retry policy of function "onQueue" is ignored'))).toHaveLength(1);
+  });
+});
+
 describe('a queue', () => {
   it('that is missing is created', async () => {
     await queue.delete();

@@ -53,6 +53,8 @@ app.get('slow', {
   },
 });
 
-app.get('settings', { handler: () => ({ jsonBody: { A: process.env['A'], B: process.env['B'], host: process.env['WEBSITE_HOSTNAME'] } }) });
+app.get('settings', {
+  handler: () => ({ jsonBody: { A: process.env['A'], B: process.env['B'], host: process.env['WEBSITE_HOSTNAME'], folder: process.cwd() } }),
+});
 
 app.hook.appTerminate(() => writeFileSync(join(out, 'terminated'), ''));
