@@ -206,9 +206,7 @@ describe('what is a problem', () => {
   });
 });
 
-const segment = fc
-  .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
-  .filter((value) => !/[\u0000-\u001f\u007f/]/.test(value) && value.isWellFormed());
+const segment = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((value) => !/[\u0000-\u001f\u007f/]/.test(value));
 
 describe('any blob', () => {
   it('comes out under its own name, from both hosts and both schemas', async () => {

@@ -1,0 +1,219 @@
+// What every implementation of the port TrainingBackend must do; run against memory and against Kubeflow over its stand-in.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isTerminal, type JobSpec, type JobState } from '../../shared/contracts/training.ts';
+import type { TrainingBackend } from '../../shared/ports/training-backend.ts';
+
+export interface TrainingBackendHarness {
+  backend: TrainingBackend;
+  /** The same service as another process sees it. */
+  other: TrainingBackend;
+  /** Ids of the jobs that the service has under a name. */
+  jobsNamed(name: string): Promise<string[]>;
+  /** Lets time pass, or waits, so that jobs get further. */
+  tick(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What the steps of the suite's jobs run as: a program `node` that takes `-e SCRIPT`. Memory goes by the graph's name. */
+export const STEP_IMAGE = `registry.test/step@sha256:${'1'.repeat(64)}`;
+const script = (text: string) => ['node', '-e', text];
+const step = (name: string, text: string, args: JobSpec['steps'][number]['args']) => ({
+  name,
+  image: STEP_IMAGE,
+  command: script(text),
+  args,
+  cpu: 1,
+  memoryGiB: 0.5,
+});
+
+/** Two steps: the first writes a parameter to a file, the second prints that file in capitals. */
+export function passingJob(name: string, parameters: JobSpec['parameters'] = { greeting: 'hello from the parameter', times: 2 }): JobSpec {
+  const write = `const [, greeting, out] = process.argv; require('fs').writeFileSync(out, greeting);`;
+  const shout = `const [, path] = process.argv; console.log(require('fs').readFileSync(path.replace('in=', ''), 'utf8').toUpperCase());`;
+  return {
+    name,
+    graph: 'passing',
+    steps: [
+      step('write', write, [{ parameter: 'greeting' }, { output: 'text' }, { parameter: 'times' }]),
+      step('shout', shout, [{ from: 'write', output: 'text', prefix: 'in=' }]),
+    ],
+    parameters,
+    labels: { suite: 'contract' },
+  };
+}
+
+/** One step that says why and exits with 3. */
+export function failingJob(name: string): JobSpec {
+  return {
+    ...passingJob(name),
+    graph: 'failing',
+    steps: [step('break', `console.error('the disk is made of cheese'); process.exit(3)`, [])],
+  };
+}
+
+/** One step that works until it is stopped. */
+export function endlessJob(name: string): JobSpec {
+  return { ...passingJob(name), graph: 'endless', steps: [step('dig', `console.log('digging'); setInterval(() => {}, 1000)`, [])] };
+}
+
+export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>): void {
+  let harness: TrainingBackendHarness;
+  let backend: TrainingBackend;
+  beforeEach(async () => {
+    harness = await make();
+    backend = harness.backend;
+  });
+  afterEach(() => harness.close());
+
+  async function until(jobId: string, reached: (state: JobState) => boolean): Promise<JobState> {
+    const seen: string[] = [];
+    for (let turn = 0; turn < 400; turn += 1) {
+      const state = await backend.get(jobId);
+      seen.push(state.state);
+      if (reached(state)) return state;
+      await harness.tick();
+    }
+    throw new Error(`job ${jobId} did not get there: ${[...new Set(seen)].join(' → ')}`);
+  }
+  const end = (jobId: string) => until(jobId, ({ state }) => isTerminal(state));
+
+  describe('a job', () => {
+    it('is created, works, succeeds, and says how long it waited and worked', async () => {
+      const { jobId, adopted } = await backend.submit(passingJob('train-a-1'));
+      const early = await backend.get(jobId);
+      const done = await end(jobId);
+
+      expect(adopted).toBe(false);
+      expect(['pending', 'running', 'succeeded']).toContain(early.state);
+      expect(done).toEqual({
+        state: 'succeeded',
+        reason: null,
+        queuedSeconds: expect.any(Number) as number,
+        executionSeconds: expect.any(Number) as number,
+      });
+      expect(done.queuedSeconds).toBeGreaterThanOrEqual(0);
+      expect(done.executionSeconds).toBeGreaterThan(0);
+    });
+
+    it('carries parameters and files from step to step, and keeps what each step said', async () => {
+      const { jobId } = await backend.submit(passingJob('train-a-1'));
+      await end(jobId);
+
+      const logs = await backend.logs(jobId, 10_000);
+
+      expect(logs.find(({ step: name }) => name === 'shout')?.text).toContain('HELLO FROM THE PARAMETER');
+    });
+
+    it('gives only the end of a long log', async () => {
+      const { jobId } = await backend.submit(passingJob('train-a-1'));
+      await end(jobId);
+
+      const [log] = (await backend.logs(jobId, 5)).filter(({ step: name }) => name === 'shout');
+
+      expect(Buffer.byteLength(log?.text ?? '')).toBeLessThanOrEqual(5);
+      expect('HELLO FROM THE PARAMETER\n').toContain(log?.text.trim());
+    });
+
+    it('that fails names the step', async () => {
+      const { jobId } = await backend.submit(failingJob('train-b-1'));
+
+      await expect(end(jobId)).resolves.toMatchObject({ state: 'failed', reason: expect.stringContaining('break') as string });
+    });
+
+    it('that nobody knows is absent, and has no logs', async () => {
+      await expect(backend.get('00000000-0000-5000-8000-000000000000')).resolves.toEqual({
+        state: 'absent',
+        reason: expect.any(String) as string,
+        queuedSeconds: null,
+        executionSeconds: null,
+      });
+      await expect(backend.logs('00000000-0000-5000-8000-000000000000', 100)).resolves.toEqual([]);
+    });
+  });
+
+  describe('the name is the identity', () => {
+    it('a second submission adopts the job, while it works and after it has ended', async () => {
+      const first = await backend.submit(passingJob('train-a-1'));
+      const second = await backend.submit(passingJob('train-a-1'));
+      await end(first.jobId);
+      const third = await harness.other.submit(passingJob('train-a-1'));
+
+      expect(second).toEqual({ jobId: first.jobId, adopted: true });
+      expect(third).toEqual({ jobId: first.jobId, adopted: true });
+      expect(await harness.jobsNamed('train-a-1')).toEqual([first.jobId]);
+    });
+
+    it('another name is another job of the same graph', async () => {
+      const first = await backend.submit(passingJob('train-a-1'));
+      const second = await backend.submit(passingJob('train-a-2'));
+
+      expect(second.adopted).toBe(false);
+      expect(second.jobId).not.toBe(first.jobId);
+    });
+
+    it('other parameter values are no other graph: a fresh signed address may come with every repeat', async () => {
+      const first = await backend.submit(passingJob('train-a-1', { greeting: 'one', times: 1 }));
+      const second = await backend.submit(passingJob('train-a-1', { greeting: 'two', times: 2.5 }));
+
+      expect(second).toEqual({ jobId: first.jobId, adopted: true });
+    });
+
+    it('refuses the name for another graph', async () => {
+      const { jobId } = await backend.submit(passingJob('train-a-1'));
+
+      await expect(backend.submit(failingJob('train-a-1'))).rejects.toMatchObject({
+        name: 'RejectedError',
+        code: 'job-conflict',
+        message: expect.stringContaining('train-a-1') as string,
+      });
+      expect(await harness.jobsNamed('train-a-1')).toEqual([jobId]);
+    });
+
+    it('two submissions at once make one job', async () => {
+      const answers = await Promise.all(Array.from({ length: 4 }, () => backend.submit(passingJob('train-a-1'))));
+
+      expect(new Set(answers.map(({ jobId }) => jobId)).size).toBe(1);
+      expect(answers.filter(({ adopted }) => !adopted)).toHaveLength(1);
+      expect(await harness.jobsNamed('train-a-1')).toHaveLength(1);
+    });
+
+    it('two processes at once make one job', async () => {
+      const answers = await Promise.all([backend.submit(passingJob('train-a-1')), harness.other.submit(passingJob('train-a-1'))]);
+
+      expect(new Set(answers.map(({ jobId }) => jobId)).size).toBe(1);
+      expect(await harness.jobsNamed('train-a-1')).toHaveLength(1);
+    });
+
+    it('two graphs at once under one name: one is made, the other refused', async () => {
+      const answers = await Promise.allSettled([backend.submit(passingJob('train-a-1')), backend.submit(failingJob('train-a-1'))]);
+
+      expect(answers.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      expect(await harness.jobsNamed('train-a-1')).toHaveLength(1);
+    });
+  });
+
+  describe('cancelling', () => {
+    it('ends a working job', async () => {
+      const { jobId } = await backend.submit(endlessJob('train-c-1'));
+      await until(jobId, ({ state }) => state === 'running');
+
+      await backend.cancel(jobId, 'the deadline has passed');
+
+      await expect(end(jobId)).resolves.toMatchObject({ state: 'cancelled' });
+    });
+
+    it('leaves an ended job as it is, and one that nobody knows', async () => {
+      const { jobId } = await backend.submit(passingJob('train-a-1'));
+      await end(jobId);
+
+      await backend.cancel(jobId, 'too late');
+      await backend.cancel('00000000-0000-5000-8000-000000000000', 'who?');
+
+      await expect(backend.get(jobId)).resolves.toMatchObject({ state: 'succeeded' });
+    });
+  });
+
+  it('proves the way with a version', async () => {
+    await expect(backend.probe()).resolves.toEqual({ version: expect.stringMatching(/./) as string });
+  });
+}

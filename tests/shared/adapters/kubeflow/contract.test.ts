@@ -1,0 +1,182 @@
+// The Kubeflow adapter against the stand-in: the port's contract, then what only shows when answers get lost or doors are shut.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type CloudServer, serve } from '../../../../local/cloud/kit/server.ts';
+import { createKubeflowCloud, type KubeflowCloud } from '../../../../local/cloud/kubeflow/kubeflow-cloud.ts';
+import type { AuthOptions } from '../../../../local/cloud/kubeflow/options.ts';
+import { createKubeflowBackend, type KubeflowOptions, runIdOf } from '../../../../shared/adapters/kubeflow/backend.ts';
+import { endlessJob, passingJob, trainingBackendSuite } from '../../../contracts/training-backend.suite.ts';
+
+const MULTI_USER: AuthOptions = {
+  mode: 'multi-user',
+  tokens: [
+    { token: 'token-of-sluice', user: 'system:serviceaccount:ml:sluice', audiences: ['pipelines.kubeflow.org'] },
+    { token: 'token-of-nobody', user: 'system:serviceaccount:ml:nobody', audiences: ['pipelines.kubeflow.org'] },
+  ],
+  grants: [{ user: 'system:serviceaccount:ml:sluice', namespace: 'ml' }],
+};
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+const opened: { cloud: KubeflowCloud; server: CloudServer; folder: string }[] = [];
+
+async function start(auth?: AuthOptions) {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-kubeflow-'));
+  const cloud = await createKubeflowCloud({
+    dataDir: folder,
+    images: { 'registry.test/step': { programs: { node: process.execPath } } },
+    graceMs: 500,
+    ...(auth ? { auth } : {}),
+  });
+  const server = await serve((request) => cloud.fetch(request));
+  opened.push({ cloud, server, folder });
+  const backend = (more: Partial<KubeflowOptions> = {}) =>
+    createKubeflowBackend({
+      baseUrl: server.url,
+      namespace: auth ? 'ml' : '',
+      experiment: 'sluice',
+      getToken: async () => (auth ? 'token-of-sluice' : null),
+      pollSettings: { intervalMs: 20, totalMs: 400 },
+      now: Date.now,
+      sleep: pause,
+      ...more,
+    });
+  const jobsNamed = async (name: string) => {
+    const headers: Record<string, string> = auth ? { authorization: 'Bearer token-of-sluice' } : {};
+    const answer = await fetch(`${server.url}/apis/v2beta1/runs?page_size=200${auth ? '&namespace=ml' : ''}`, { headers });
+    const { runs = [] } = (await answer.json()) as { runs?: { run_id: string; display_name: string }[] };
+    return runs.filter((run) => run.display_name === name).map((run) => run.run_id);
+  };
+  return { cloud, url: server.url, backend, jobsNamed };
+}
+
+async function closeAll(): Promise<void> {
+  for (const { cloud, server, folder } of opened.splice(0)) {
+    await cloud.close();
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+for (const [mode, auth] of [
+  ['single-user', undefined],
+  ['multi-user', MULTI_USER],
+] as const) {
+  describe(`Kubeflow, ${mode}`, () => {
+    trainingBackendSuite(async () => {
+      const { backend, jobsNamed } = await start(auth);
+      return { backend: backend(), other: backend(), jobsNamed, tick: () => pause(25), close: closeAll };
+    });
+  });
+}
+
+describe('when answers get lost', () => {
+  afterEach(closeAll);
+
+  it.each(['CreateRun', 'UploadPipeline', 'CreateExperiment'])(
+    '%s was taken and the connection cut: still one of everything',
+    async (operation) => {
+      const { cloud, backend, jobsNamed } = await start();
+      cloud.faults.add({ match: { operation }, action: 'reset-after' });
+      const sluice = backend();
+
+      const first = await sluice.submit(passingJob('train-a-1')).catch((error: unknown) => error);
+      const second = await sluice.submit(passingJob('train-a-1'));
+
+      // Only the run's creation is looked for at once; the others are repeated by the engine, and then found.
+      if (operation === 'CreateRun') expect(first).toEqual({ jobId: runIdOf('train-a-1'), adopted: true });
+      else expect(first).toMatchObject({ name: 'TransientError', code: 'backend-unreachable' });
+      expect(second.jobId).toBe(runIdOf('train-a-1'));
+      expect(await jobsNamed('train-a-1')).toHaveLength(1);
+    },
+  );
+
+  it('a creation that was not taken is not repeated at once, and is made by the next submission', async () => {
+    const { cloud, backend, jobsNamed } = await start();
+    cloud.faults.add({ match: { operation: 'CreateRun' }, action: 'reset-before' });
+    const sluice = backend();
+
+    await expect(sluice.submit(passingJob('train-a-1'))).rejects.toMatchObject({ name: 'TransientError', code: 'submission-unknown' });
+    expect(await jobsNamed('train-a-1')).toHaveLength(0);
+    await expect(sluice.submit(passingJob('train-a-1'))).resolves.toMatchObject({ adopted: false });
+  });
+
+  it('a creation that is answered late is found by looking', async () => {
+    const { cloud, backend, jobsNamed } = await start();
+    cloud.faults.add({ match: { operation: 'CreateRun' }, action: 'reset-after' });
+    cloud.faults.add({ match: { operation: 'GetRun' }, action: 'status', status: 503, times: 3, skip: 1 });
+
+    await expect(backend().submit(passingJob('train-a-1'))).resolves.toEqual({ jobId: runIdOf('train-a-1'), adopted: true });
+    expect(await jobsNamed('train-a-1')).toHaveLength(1);
+  });
+
+  it.each([
+    [429, 'backend-throttled'],
+    [500, 'backend-failing'],
+    [503, 'backend-failing'],
+  ])('a storm of %d passes, and one job is left', async (status, code) => {
+    const { cloud, backend, jobsNamed } = await start();
+    cloud.faults.add({ match: { path: '/apis/v2beta1/*' }, action: 'status', status, times: 6 });
+    const sluice = backend();
+    const outcomes: unknown[] = [];
+    for (let turn = 0; turn < 8; turn += 1) outcomes.push(await sluice.submit(passingJob('train-a-1')).catch((error: unknown) => error));
+
+    expect(outcomes.slice(0, 6)).toEqual(
+      Array.from({ length: 6 }, () => expect.objectContaining({ name: 'TransientError', code }) as unknown),
+    );
+    expect(outcomes.at(-1)).toEqual({ jobId: runIdOf('train-a-1'), adopted: true });
+    expect(await jobsNamed('train-a-1')).toHaveLength(1);
+  });
+});
+
+describe('when doors are shut', () => {
+  afterEach(closeAll);
+
+  it.each([
+    ['no token', null, /no token.*pipelines\.kubeflow\.org/s],
+    ['a token that nobody issued', 'forged', /pipelines\.kubeflow\.org/],
+    ['an identity without a role in the namespace', 'token-of-nobody', /kubeflow-pipelines-edit.*"ml"/s],
+  ])('%s is refused for good', async (_name, token, message) => {
+    const { backend } = await start(MULTI_USER);
+    const sluice = backend({ getToken: async () => token });
+
+    const forbidden = { name: 'RejectedError', code: 'backend-forbidden', message: expect.stringMatching(message) as string };
+    await expect(sluice.submit(passingJob('train-a-1'))).rejects.toMatchObject(forbidden);
+    await expect(sluice.probe()).rejects.toMatchObject(forbidden);
+  });
+
+  it('a run that disappeared while we waited is absent', async () => {
+    const { backend, url } = await start();
+    const sluice = backend();
+    const { jobId } = await sluice.submit(endlessJob('train-c-1'));
+    await fetch(`${url}/apis/v2beta1/runs/${jobId}`, { method: 'DELETE' });
+
+    await expect(sluice.get(jobId)).resolves.toMatchObject({ state: 'absent' });
+  });
+
+  it('a pipeline that somebody else uploaded under our name is refused', async () => {
+    const { backend, url } = await start();
+    const sluice = backend();
+    await sluice.submit(passingJob('train-a-1'));
+    const { pipelines = [] } = (await (await fetch(`${url}/apis/v2beta1/pipelines`)).json()) as {
+      pipelines?: { pipeline_id: string; display_name: string }[];
+    };
+    const [ours] = pipelines;
+    const fresh = await start();
+    const form = new FormData();
+    const foreign = `pipelineInfo: {name: x}\nschemaVersion: 2.1.0\nsdkVersion: x\ncomponents: {comp-a: {executorLabel: exec-a}}\ndeploymentSpec: {executors: {exec-a: {container: {image: 'registry.test/step@sha256:${'1'.repeat(64)}', command: [node]}}}}\nroot: {dag: {tasks: {a: {taskInfo: {name: a}, componentRef: {name: comp-a}}}}}\n`;
+    form.set('uploadfile', new Blob([foreign]), 'x.yaml');
+    const name = ours?.display_name ?? '';
+    const uploaded = await fetch(`${fresh.url}/apis/v2beta1/pipelines/upload?name=${name}&display_name=${name}`, {
+      method: 'POST',
+      body: form,
+    });
+
+    expect(uploaded.status).toBe(200);
+    await expect(fresh.backend().submit(passingJob('train-a-1'))).rejects.toMatchObject({
+      code: 'pipeline-conflict',
+      message: expect.stringContaining(name) as string,
+    });
+  });
+});
