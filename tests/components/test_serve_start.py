@@ -190,5 +190,7 @@ def wait_until_closed(port: int) -> None:
             socket.create_connection(('127.0.0.1', port), timeout=5).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            pass  # it was closing at that very moment
         time.sleep(0.02)
     raise AssertionError('the server still accepts after SIGTERM')

@@ -14,6 +14,8 @@ if __name__ == '__main__':
     try:
         limit_threads(os.environ)
         from sluice_serve.main import main
-    except (ValueError, ModuleNotFoundError) as error:
+    except ModuleNotFoundError as error:
+        sys.exit(f'serve cannot start: {sys.executable} has no module {error.name!r}; install what the requirements.txt of serve names')
+    except ValueError as error:
         sys.exit(f'serve cannot start: {error}')
     sys.exit(main(sys.argv[1:], os.environ))
