@@ -46,6 +46,15 @@ export function createManualClock(startMs: number): ManualClock {
   };
 }
 
+/** Puts the clock's time into the `Date` header of every answer: clients that correct their clock by it (the AWS SDK does) follow along. */
+export function dated(fetch: (request: Request) => Promise<Response>, clock: Clock): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const response = await fetch(request);
+    response.headers.set('date', new Date(clock.now()).toUTCString());
+    return response;
+  };
+}
+
 function forward(ms: number): number {
   if (!(ms >= 0)) throw new RangeError(`A clock advances by zero or more milliseconds, not ${ms}.`);
   return ms;

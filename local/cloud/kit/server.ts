@@ -54,18 +54,6 @@ export function cutConnection(): Response {
   return response;
 }
 
-/** Whether the response is one of `cutConnection()`: for callers that use `fetch` without a server. */
-export function isCut(response: Response): boolean {
-  return dropped.has(response);
-}
-
-/** A copy of a request with another URL (for routing by prefix) that keeps method, headers, body and the raw target given. */
-export function readdress(request: Request, url: string, target: string): Request {
-  const copy = new Request(url, request);
-  rawTargets.set(copy, target);
-  return copy;
-}
-
 /** Starts listening. Fails with a sentence that names the port when it is taken. */
 export async function serve(handler: Handler, options: ServeOptions = {}): Promise<CloudServer> {
   const host = options.host ?? '127.0.0.1';

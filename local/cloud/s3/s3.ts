@@ -1,5 +1,6 @@
 // The local S3: REST with XML over one folder, every request signed by credentials of the local STS.
 // It keeps what lying stand-ins lose: checksums, conditional writes and aws-chunked bodies (facts/sagemaker.md §4).
+import { dated } from '../kit/clock.ts';
 import { type Faults, withFaults } from '../kit/faults.ts';
 import type { Cloud } from '../kit/server.ts';
 import type { Authority } from '../sts/authority.ts';
@@ -60,7 +61,7 @@ export async function createS3Cloud(options: S3Options): Promise<S3Cloud> {
   };
   const cloud = {
     name: 's3',
-    fetch,
+    fetch: dated(fetch, authority.clock),
     close: async () => undefined,
     read: async (bucket: string, key: string) => {
       const object = store.hasBucket(bucket) ? store.get(bucket, key) : undefined;

@@ -3,6 +3,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { BodyTooLargeError, readBytes } from '../kit/body.ts';
+import { dated } from '../kit/clock.ts';
 import { type Faults, withFaults } from '../kit/faults.ts';
 import type { Cloud } from '../kit/server.ts';
 import { openState } from '../kit/state.ts';
@@ -130,7 +131,12 @@ export async function createSageMakerCloud(options: SageMakerOptions): Promise<S
       return name === undefined ? controlError(refusal) : runtimeError(refusal);
     }
   };
-  const cloud = { name: 'sagemaker', fetch, close: () => fleets.close(CLOSE_GRACE_MS), settled: () => fleets.settled() };
+  const cloud = {
+    name: 'sagemaker',
+    fetch: dated(fetch, authority.clock),
+    close: () => fleets.close(CLOSE_GRACE_MS),
+    settled: () => fleets.settled(),
+  };
   return withFaults(cloud, (request) => {
     if (runtimeEndpoint(new URL(request.url).pathname) !== undefined) return 'InvokeEndpoint';
     return request.headers.get('x-amz-target')?.split('.')[1];

@@ -2,6 +2,7 @@
 // The way a keyless Azure identity becomes AWS credentials (facts/sagemaker.md §3).
 import { createHash, randomUUID } from 'node:crypto';
 import { BodyTooLargeError, readBytes } from '../kit/body.ts';
+import { dated } from '../kit/clock.ts';
 import { type Faults, withFaults } from '../kit/faults.ts';
 import type { Cloud } from '../kit/server.ts';
 import type { Authority, RoleOptions } from './authority.ts';
@@ -39,7 +40,7 @@ export async function createStsCloud(options: StsOptions): Promise<StsCloud> {
       );
     }
   };
-  return withFaults({ name: 'sts', fetch: answer, close: async () => undefined });
+  return withFaults({ name: 'sts', fetch: dated(answer, options.authority.clock), close: async () => undefined });
 }
 
 async function route(request: Request, authority: Authority, check: (token: string) => Promise<WebIdentity>): Promise<Response> {

@@ -2,7 +2,14 @@
 // The one pre-signed PUT of the training side is bound to its digest only by signed headers; that is tested from both sides.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListBucketsCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CloudServer, serve } from '../../../../local/cloud/kit/server.ts';
@@ -47,6 +54,16 @@ describe('header signatures', () => {
     account.clock.advance(901_000);
 
     await expect(head(credentials)).rejects.toMatchObject({ name: 'ExpiredToken' });
+  });
+
+  it('of a client whose clock is wrong are refused, with the time by which it corrects itself', async () => {
+    account.clock.advance(86_400_000);
+    const s3 = client();
+
+    const first = await s3.send(new ListBucketsCommand({})).catch((error: unknown) => error);
+
+    expect(first).toMatchObject({ name: 'RequestTimeTooSkewed' });
+    await expect(s3.send(new ListBucketsCommand({}))).resolves.toBeDefined();
   });
 
   it('for another region are refused with the region that is expected', async () => {

@@ -40,6 +40,7 @@ export interface Answer {
 export interface Studio {
   readonly account: TestAccount;
   readonly url: string;
+  readonly s3Url: string;
   cloud: SageMakerCloud;
   client(credentials?: TestCredentials, config?: SageMakerClientConfig): SageMakerClient;
   runtime(credentials?: TestCredentials): SageMakerRuntimeClient;
@@ -86,6 +87,7 @@ export async function startStudio(options: Partial<SageMakerOptions> = {}): Prom
   const studio: Studio = {
     account,
     url: server.url,
+    s3Url: s3Server.url,
     get cloud() {
       return cloud;
     },
