@@ -118,7 +118,7 @@ async function scanOne(
       bad(record, `the row has ${record.fields} value${record.fields === 1 ? '' : 's'} instead of ${columns.length}`);
     else good(record);
   };
-  await scanCsv(local, path, visit, flush);
+  await scanCsv(local, visit, flush);
   if (!header) throw new RejectedError('empty-file', `${path}: the file is empty (rule rows). Mend: drop a file with a header and rows.`);
 }
 

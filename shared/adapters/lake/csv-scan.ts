@@ -1,7 +1,6 @@
 // Splits a CSV file into records without keeping more than about two megabytes of it: RFC 4180 with LF or CRLF.
 // A record that breaks the form costs its own physical line only: an unclosed quote does not swallow the good rows after it.
 import { open } from 'node:fs/promises';
-import { RejectedError } from '../../errors/errors.ts';
 
 /** Longest record, its quoted line breaks included. */
 export const MAX_RECORD = 1024 * 1024;
@@ -82,23 +81,31 @@ function quotedRecord(buffer: Buffer, start: number, atEnd: boolean): Found | nu
   }
 }
 
+/** What is wrong with a record whose first physical line ends at `lineEnd`. What goes wrong on a later line began with an open quote. */
+function problemOf(found: Found | null, at: number, lineEnd: number): string | null {
+  if (found === null || (found.problem !== null && found.end > lineEnd)) return 'a quote is opened and not closed';
+  if (found.problem !== null) return found.problem;
+  return found.end - at > MAX_RECORD ? `the row is longer than ${MAX_RECORD} bytes` : null;
+}
+
 function countLines(buffer: Buffer, from: number, to: number): number {
   let lines = 0;
   for (let at = buffer.indexOf(LF, from); at !== -1 && at < to; at = buffer.indexOf(LF, at + 1)) lines += 1;
   return lines;
 }
 
-/** Visits every record of the local `file` in order, empty lines too (no bytes, one field). `flush` runs between blocks; `name` is for messages. */
+/**
+ * Visits every record of the local `file` in order, empty lines too (no bytes, one field). `flush` runs between blocks.
+ * Reading on from the line after an unclosed quote costs each byte at most twice: a second open quote would have closed the first.
+ */
 export async function scanCsv(
   file: string,
-  name: string,
   visit: (record: CsvRecord) => void,
   flush: () => Promise<void> = async () => undefined,
 ): Promise<void> {
   const handle = await open(file, 'r');
   try {
-    const { size } = await handle.stat();
-    const scanner = new Scanner(visit, 4 * size + 64 * BLOCK, name);
+    const scanner = new Scanner(visit);
     const block = Buffer.allocUnsafe(BLOCK);
     for (;;) {
       const { bytesRead } = await handle.read(block, 0, BLOCK);
@@ -120,12 +127,7 @@ class Scanner {
   /** Inside a physical line that was too long: drop the rest of it. */
   private skipping = false;
 
-  constructor(
-    private readonly visit: (record: CsvRecord) => void,
-    /** Bytes that may be read twice because of unclosed quotes. */
-    private wasteLeft: number,
-    private readonly name: string,
-  ) {}
+  constructor(private readonly visit: (record: CsvRecord) => void) {}
 
   take(block: Buffer, atEnd: boolean): void {
     this.buffer = this.buffer.length === 0 ? Buffer.from(block) : Buffer.concat([this.buffer, block]);
@@ -162,9 +164,8 @@ class Scanner {
   private one(at: number, lineEnd: number, nextLine: number, hasQuote: boolean, atEnd: boolean): number | null {
     const found = hasQuote ? quotedRecord(this.buffer, at, atEnd) : plainRecord(this.buffer, at, lineEnd, nextLine);
     if (found === null && !atEnd && this.buffer.length - at <= MAX_RECORD) return null;
-    const problem = this.problemOf(found, at);
+    const problem = problemOf(found, at, lineEnd);
     if (found === null || problem !== null) {
-      this.spend((found?.end ?? this.buffer.length) - lineEnd);
       const end = lineEnd > at && this.buffer[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
       this.visit({ bytes: this.buffer.subarray(at, end), offset: this.base + at, line: this.line, fields: found?.fields ?? 0, problem });
       if (nextLine === lineEnd && !atEnd) this.skipping = true;
@@ -180,21 +181,5 @@ class Scanner {
     });
     this.line += found.next <= nextLine ? 1 : countLines(this.buffer, at, found.next);
     return found.next;
-  }
-
-  private problemOf(found: Found | null, at: number): string | null {
-    if (found === null) return 'a quote is opened and not closed';
-    if (found.problem !== null) return found.problem;
-    if (found.end - at > MAX_RECORD) return `the row is longer than ${MAX_RECORD} bytes`;
-    return null;
-  }
-
-  private spend(bytes: number): void {
-    this.wasteLeft -= Math.max(0, bytes);
-    if (this.wasteLeft < 0)
-      throw new RejectedError(
-        'bad-rows',
-        `${this.name}: line ${this.line}: so many quotes are opened and not closed that the rows cannot be told apart. Write quotes inside a value twice.`,
-      );
   }
 }

@@ -36,6 +36,12 @@ export interface Duck {
   close(): void;
 }
 
+/** A value of a text column. */
+export function textOf(row: Row | undefined, column: string): string {
+  const value = row?.[column];
+  return typeof value === 'string' ? value : '';
+}
+
 /** Text as an SQL literal. */
 export function sqlText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;

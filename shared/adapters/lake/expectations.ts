@@ -3,7 +3,7 @@
 import type { Expectation, Table } from '../../contracts/pipeline.ts';
 import { RejectedError } from '../../errors/errors.ts';
 import type { BadRows } from './bad-rows.ts';
-import { sqlText, type Duck, type Row } from './duck.ts';
+import { sqlText, textOf, type Duck, type Row } from './duck.ts';
 import type { RowReader } from './landed-file.ts';
 import { LINE_COLUMN, refuseNonExpression, type OwnersQuery } from './sql-views.ts';
 
@@ -101,5 +101,5 @@ async function setAside(duck: Duck, judged: Judged, aside: readonly Expectation[
 }
 
 async function rawOf(row: Row, trace: Judged['trace']): Promise<string> {
-  return trace === null ? String(row['raw']) : trace.reader.read(0, Number(row['at']), Number(row['length']));
+  return trace === null ? textOf(row, 'raw') : trace.reader.read(0, Number(row['at']), Number(row['length']));
 }

@@ -24,7 +24,11 @@ export function createLake(blobService: BlobServiceClient, options: { container:
       const there = await container.exists({ abortSignal }).catch((error: unknown) => {
         throw storageError(error, `the lake's container "${options.container}"`);
       });
-      if (!there) throw new RejectedError('container-missing', `the lake has no container "${options.container}"; create it, or correct SLUICE_LAKE_CONTAINER`);
+      if (!there)
+        throw new RejectedError(
+          'container-missing',
+          `the lake has no container "${options.container}"; create it, or correct SLUICE_LAKE_CONTAINER`,
+        );
     },
   };
 }

@@ -1,7 +1,7 @@
 // The owner's SQL as views: one SELECT per table, judged before it runs, with the two facts that refining needs to know about
 // it: whether its order is its own, and which line of the file a row came from.
 import { RejectedError } from '../../errors/errors.ts';
-import { sqlName, type Duck } from './duck.ts';
+import { sqlName, textOf, type Duck } from './duck.ts';
 
 /** Column that `withLines` adds: the physical line behind an output row. */
 export const LINE_COLUMN = '_sluice_row';
@@ -23,7 +23,7 @@ interface Parsed {
 async function parse(duck: Duck, sql: string): Promise<Parsed> {
   const [row] = await duck.rows('SELECT json_serialize_sql($1::VARCHAR) AS parsed', [sql]);
   // Positions exceed what a JSON number of JavaScript keeps, and nobody needs them.
-  return JSON.parse(String(row!['parsed']).replaceAll(/"query_location":\d+/g, '"query_location":0')) as Parsed;
+  return JSON.parse(textOf(row, 'parsed').replaceAll(/"query_location":\d+/g, '"query_location":0')) as Parsed;
 }
 
 /** What a failing statement of the owner's becomes; `file` is the SQL file's name. */
@@ -70,7 +70,7 @@ async function lineage(duck: Duck, parsed: Parsed, node: SelectNode): Promise<st
   node.select_list.push({ class: 'COLUMN_REF', type: 'COLUMN_REF', alias: LINE_COLUMN, query_location: 0, column_names: ['_row'] });
   try {
     const [row] = await duck.rows('SELECT json_deserialize_sql($1::VARCHAR) AS sql', [JSON.stringify(parsed)]);
-    const sql = String(row!['sql']);
+    const sql = textOf(row, 'sql');
     await duck.describe(sql);
     return sql;
   } catch {
@@ -115,5 +115,5 @@ export async function keepsOrder(duck: Duck, view: string): Promise<boolean> {
   }
   const calm = (operator: Operator): boolean =>
     KEEPS_ORDER.has(operator.name.trim()) && operator.children.length <= 1 && operator.children.every(calm);
-  return (JSON.parse(String(row!['explain_value'])) as Operator[]).every(calm);
+  return (JSON.parse(textOf(row, 'explain_value')) as Operator[]).every(calm);
 }

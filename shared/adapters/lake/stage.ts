@@ -88,7 +88,7 @@ async function* parts(csv: string): AsyncGenerator<Buffer> {
     if (part.length > 0) ready.push(Buffer.concat([header!, lf, ...part]));
     [part, bytes] = [[], 0];
   };
-  await scanCsv(csv, 'staged.csv', (record) => {
+  await scanCsv(csv, (record) => {
     if (record.problem !== null)
       throw new RejectedError(
         'row-too-long',

@@ -52,6 +52,8 @@ function plain(value: unknown): unknown {
   return typeof value === 'bigint' ? Number(value) : value;
 }
 
+const shown = (value: unknown) => JSON.stringify(value);
+
 function checkStats(file: File, rows: Record<string, unknown>[], schema: { name: string; type: unknown }[]): string[] {
   const problems: string[] = [];
   if (file.stats['numRecords'] !== rows.length)
@@ -60,17 +62,17 @@ function checkStats(file: File, rows: Record<string, unknown>[], schema: { name:
     const values = rows.map((row) => plain(row[name])).filter((value) => value !== null && value !== undefined);
     const nulls = (file.stats['nullCount'] as Json)[name];
     if (nulls !== undefined && nulls !== rows.length - values.length)
-      problems.push(`${file.path}: nullCount of ${name} is ${String(nulls)}`);
+      problems.push(`${file.path}: nullCount of ${name} is ${JSON.stringify(nulls)}`);
     const [min, max] = [(file.stats['minValues'] as Json)[name], (file.stats['maxValues'] as Json)[name]];
     // A bound may be wide, never narrow. Timestamps are cut to milliseconds; readers add one to the maximum.
     const slack = type === 'timestamp' ? 1 : 0;
     const order = (value: unknown) => (type === 'timestamp' ? Date.parse(value as string) : (value as string | number));
     for (const value of values) {
       if (min !== undefined && order(value) < order(min))
-        problems.push(`${file.path}: ${name} holds ${String(value)} below its minimum ${String(min)}`);
+        problems.push(`${file.path}: ${name} holds ${shown(value)} below its minimum ${shown(min)}`);
       const top = max === undefined ? undefined : order(max);
       if (top !== undefined && order(value) > (typeof top === 'number' ? top + slack : top))
-        problems.push(`${file.path}: ${name} holds ${String(value)} above its maximum ${String(max)}`);
+        problems.push(`${file.path}: ${name} holds ${shown(value)} above its maximum ${shown(max)}`);
     }
   }
   return problems;
