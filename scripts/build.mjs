@@ -28,10 +28,20 @@ export async function buildApp() {
   const outdir = join(root, 'dist/functions');
   await rm(outdir, { recursive: true, force: true });
   await mkdir(outdir, { recursive: true });
-  const result = await build({ ...bundleOptions, entryPoints: [join(root, 'functions/app.ts')], outdir, metafile: true, absWorkingDir: root, chunkNames: 'chunks/[name]-[hash]' });
+  const result = await build({
+    ...bundleOptions,
+    entryPoints: [join(root, 'functions/app.ts')],
+    outdir,
+    metafile: true,
+    absWorkingDir: root,
+    chunkNames: 'chunks/[name]-[hash]',
+  });
   await writeFile(join(outdir, 'package.json'), '{ "type": "module" }\n');
   const settings = join(root, 'local.settings.json');
-  const present = await stat(settings).then(() => true, () => false);
+  const present = await stat(settings).then(
+    () => true,
+    () => false,
+  );
   if (!present) await copyFile(join(root, 'local.settings.example.json'), settings);
   return result.metafile;
 }

@@ -42,7 +42,9 @@ function settingsPage(): string {
   ].join('\n');
 }
 
+/** Tables of Markdown stay unaligned: one new setting is one changed line. */
 async function formattedAs(path: string, text: string): Promise<string> {
+  if (path.endsWith('.md')) return text;
   const filepath = absolute(path);
   return prettier.format(text, { ...(await prettier.resolveConfig(filepath)), filepath });
 }

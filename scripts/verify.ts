@@ -57,11 +57,32 @@ function steps(scratch: string, python: string): Step[] {
     { name: 'format', command: bin('prettier'), args: ['--check', '--log-level', 'warn', '.'] },
     { name: 'types', command: bin('tsc'), args: ['--noEmit'] },
     { name: 'lint', command: bin('eslint'), args: ['.', '--max-warnings', '0'] },
-    { name: 'import rules', command: bin('depcruise'), args: ['functions', 'orchestrations', 'shared', 'local', 'cli', 'scripts', 'tests', '--config', '.dependency-cruiser.cjs', '--output-type', 'err'] },
+    {
+      name: 'import rules',
+      command: bin('depcruise'),
+      args: [
+        'functions',
+        'orchestrations',
+        'shared',
+        'local',
+        'cli',
+        'scripts',
+        'tests',
+        '--config',
+        '.dependency-cruiser.cjs',
+        '--output-type',
+        'err',
+      ],
+    },
     { name: 'generated files are current', command: bin('tsx'), args: ['scripts/schema.ts', '--check'] },
     { name: 'build', command: process.execPath, args: ['scripts/build.mjs'] },
     vitest('unit and contract tests'),
-    { name: 'component tests', command: python, args: ['-m', 'pytest', '-q', '-rs', '-p', 'no:cacheprovider', 'tests/components'], tally: pytestTally },
+    {
+      name: 'component tests',
+      command: python,
+      args: ['-m', 'pytest', '-q', '-rs', '-p', 'no:cacheprovider', 'tests/components'],
+      tally: pytestTally,
+    },
     vitest('end-to-end tests', '--config', 'vitest.e2e.config.ts'),
   ];
 }
@@ -70,10 +91,16 @@ async function runStep(step: Step): Promise<Tally> {
   const started = Date.now();
   process.stdout.write(`  ${step.name} …\n`);
   const { code, output } = await run(step);
-  const tally = step.tally ? await step.tally(output).catch(() => ({ passed: 0, failed: 1, skipped: [] })) : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: [] };
+  const tally = step.tally
+    ? await step.tally(output).catch(() => ({ passed: 0, failed: 1, skipped: [] }))
+    : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: [] };
   if (code !== 0 && tally.failed === 0) tally.failed = 1;
   if (tally.failed > 0) console.log(output.trimEnd());
-  const counts = step.tally ? `${tally.passed} passed, ${tally.failed} failed, ${tally.skipped.length} skipped` : tally.failed ? 'failed' : 'ok';
+  const counts = step.tally
+    ? `${tally.passed} passed, ${tally.failed} failed, ${tally.skipped.length} skipped`
+    : tally.failed
+      ? 'failed'
+      : 'ok';
   console.log(`  ${step.name}: ${counts} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
   return tally;
 }
@@ -103,7 +130,11 @@ interface VitestReport {
 
 async function vitestTally(file: string): Promise<Tally> {
   const report = JSON.parse(await readFile(file, 'utf8')) as VitestReport;
-  const skipped = report.testResults.flatMap((suite) => suite.assertionResults.filter((one) => one.status === 'skipped' || one.status === 'pending' || one.status === 'todo').map((one) => one.fullName.trim()));
+  const skipped = report.testResults.flatMap((suite) =>
+    suite.assertionResults
+      .filter((one) => one.status === 'skipped' || one.status === 'pending' || one.status === 'todo')
+      .map((one) => one.fullName.trim()),
+  );
   const brokenSuites = report.testResults.filter((suite) => suite.assertionResults.length === 0).length;
   return { passed: report.numPassedTests, failed: report.numFailedTests + brokenSuites, skipped };
 }

@@ -1,5 +1,6 @@
 // What the local cloud is told: which tenant, subscriptions, images and roles stand in for the real ones.
-import { imagePaths } from './images.ts';
+import { join } from 'node:path';
+import { type ImageLock, imagePaths } from './images.ts';
 
 /** Names of the local installation. None of them is a secret; they only have to be the same on both sides. */
 export const LOCAL = {
@@ -7,27 +8,97 @@ export const LOCAL = {
   audience: 'api://sluice',
   awsAudience: 'api://aws-sagemaker',
   region: 'eu-central-1',
+  accountId: '123456789012',
   promoterRole: 'arn:aws:iam::123456789012:role/sluice-promoter',
   bucket: 'sluice-models-eu-central-1',
   lakeContainer: 'lake',
   queue: 'landing-events',
   deadLetter: 'landing-dead-letters',
   namespace: 'sluice',
-  storageId:
-    '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/sluice-local/providers/Microsoft.Storage/storageAccounts/devstoreaccount1',
   subscriptionId: '00000000-0000-4000-8000-000000000001',
   resourceGroup: 'sluice-local',
   workspace: 'sluice-local',
-  /** Client and object id of Sluice's own managed identity. */
-  identityClientId: '10000000-0000-4000-8000-000000000001',
-  identityObjectId: '10000000-0000-4000-8000-0000000000a1',
+  /** Sluice's own managed identity. */
+  identity: { clientId: '10000000-0000-4000-8000-000000000001', objectId: '10000000-0000-4000-8000-0000000000a1' },
   /** The person at this machine. */
-  developerClientId: '20000000-0000-4000-8000-000000000001',
-  developerObjectId: '20000000-0000-4000-8000-0000000000a1',
+  developer: { clientId: '20000000-0000-4000-8000-000000000001', objectId: '20000000-0000-4000-8000-0000000000a1' },
 } as const;
 
+export const STORAGE_ID = `/subscriptions/${LOCAL.subscriptionId}/resourceGroups/${LOCAL.resourceGroup}/providers/Microsoft.Storage/storageAccounts/devstoreaccount1`;
+
+export interface CloudConfigInput {
+  root: string;
+  dataDir: string;
+  /** Azurite itself. */
+  storage: string;
+  lakePort: number;
+  images: ImageLock;
+  python: string;
+  developerSecret: string;
+  identityHeader: string;
+}
+
+/** The document that `local/cloud/main.ts` reads. */
+export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
+  const { root, images, python } = input;
+  const steps = Object.entries(images).map(([component, image]) => [
+    imageName(image),
+    { cwd: input.dataDir, env: imageEnvironment(root, component) },
+  ]);
+  const servers = Object.entries(images)
+    .filter(([component]) => component.startsWith('serve'))
+    .map(([component, image]) => [
+      imageName(image),
+      {
+        command: [python, '-m', moduleOf(component), 'serve'],
+        cwd: input.dataDir,
+        env: imageEnvironment(root, component),
+        digest: image.slice(image.indexOf('@') + 1),
+      },
+    ]);
+  return {
+    dataDir: join(input.dataDir, 'cloud'),
+    ports: { eventgrid: input.lakePort },
+    stopWithParent: true,
+    storage: { connectionString: input.storage, resourceId: STORAGE_ID, containers: [LOCAL.lakeContainer] },
+    entra: {
+      tenant: LOCAL.tenant,
+      clients: [
+        { ...LOCAL.identity, name: 'sluice', roles: ['AssumeRoleWithWebIdentity'] },
+        { ...LOCAL.developer, name: 'developer', secret: input.developerSecret, roles: ['admin'] },
+      ],
+      managedIdentity: { clientId: LOCAL.identity.clientId, header: input.identityHeader },
+    },
+    subscriptions: [
+      {
+        name: 'sluice-landing',
+        queue: LOCAL.queue,
+        schema: 'cloudevents',
+        includedEventTypes: ['Microsoft.Storage.BlobCreated'],
+        subjectBeginsWith: `/blobServices/default/containers/${LOCAL.lakeContainer}/blobs/bronze/`,
+        deadLetterContainer: LOCAL.deadLetter,
+      },
+    ],
+    python: { command: python },
+    kubeflow: { images: Object.fromEntries(steps) as Record<string, unknown> },
+    azureml: {
+      subscriptionId: LOCAL.subscriptionId,
+      resourceGroup: LOCAL.resourceGroup,
+      workspaces: [{ name: LOCAL.workspace, location: 'westeurope' }],
+    },
+    aws: {
+      region: LOCAL.region,
+      accountId: LOCAL.accountId,
+      audiences: [LOCAL.awsAudience],
+      roles: [{ arn: LOCAL.promoterRole, subjects: [LOCAL.identity.objectId], audiences: [LOCAL.awsAudience] }],
+      buckets: [LOCAL.bucket],
+      images: Object.fromEntries(servers) as Record<string, unknown>,
+    },
+  };
+}
+
 /** The environment in which a component's image runs here. One thread: the steps share the machine with everything else. */
-export function imageEnvironment(root: string, component: string): Record<string, string> {
+function imageEnvironment(root: string, component: string): Record<string, string> {
   return {
     PYTHONPATH: imagePaths(root, component).join(':'),
     PYTHONDONTWRITEBYTECODE: '1',
@@ -38,6 +109,10 @@ export function imageEnvironment(root: string, component: string): Record<string
 }
 
 /** Image name without its digest. */
-export function imageName(reference: string): string {
+function imageName(reference: string): string {
   return reference.slice(0, reference.indexOf('@'));
+}
+
+function moduleOf(component: string): string {
+  return `sluice_${component.replaceAll('-', '_')}`;
 }

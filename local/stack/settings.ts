@@ -2,17 +2,18 @@
 import { ACCOUNT } from './azurite.ts';
 import { LOCAL } from './cloud-config.ts';
 
-/** Addresses of the local cloud. */
+/** Addresses of the local cloud, as its process reports them. */
 export interface CloudUrls {
-  entra: string;
-  lake: string;
+  tokenEndpoint: string;
+  issuerV2: string;
+  jwks: string;
+  identityEndpoint: string;
+  blob: string;
   kubeflow: string;
   azureml: string;
   s3: string;
   sts: string;
   sagemaker: string;
-  sagemakerRuntime: string;
-  topic: string | null;
 }
 
 export interface SettingsInput {
@@ -40,11 +41,11 @@ export function appSettings(input: SettingsInput): Record<string, string> {
     SLUICE_WORK_DIR: input.workDir,
     SLUICE_POLL_FIRST_SECONDS: String(input.poll.firstSeconds),
     SLUICE_POLL_MAX_SECONDS: String(input.poll.maxSeconds),
-    SLUICE_TOKEN_ISSUER: `${cloud.entra}/${LOCAL.tenant}/v2.0`,
+    SLUICE_TOKEN_ISSUER: cloud.issuerV2,
     SLUICE_TOKEN_AUDIENCE: LOCAL.audience,
-    SLUICE_JWKS_URI: `${cloud.entra}/${LOCAL.tenant}/discovery/v2.0/keys`,
-    SLUICE_CLIENT_ID: LOCAL.identityClientId,
-    IDENTITY_ENDPOINT: `${cloud.entra}/msi/token`,
+    SLUICE_JWKS_URI: cloud.jwks,
+    SLUICE_CLIENT_ID: LOCAL.identity.clientId,
+    IDENTITY_ENDPOINT: cloud.identityEndpoint,
     IDENTITY_HEADER: input.identityHeader,
     KUBEFLOW_URL: cloud.kubeflow,
     KUBEFLOW_NAMESPACE: LOCAL.namespace,
@@ -54,11 +55,10 @@ export function appSettings(input: SettingsInput): Record<string, string> {
     AWS_ENDPOINT_URL_S3: cloud.s3,
     AWS_ENDPOINT_URL_STS: cloud.sts,
     AWS_ENDPOINT_URL_SAGEMAKER: cloud.sagemaker,
-    AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: cloud.sagemakerRuntime,
+    AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: cloud.sagemaker,
     SLUICE_ARM_ENDPOINT: cloud.azureml,
     AZUREML_SUBSCRIPTION_ID: LOCAL.subscriptionId,
     AZUREML_RESOURCE_GROUP: LOCAL.resourceGroup,
     AZUREML_WORKSPACE: LOCAL.workspace,
-    ...(cloud.topic === null ? {} : { SLUICE_TOPIC_ENDPOINT: cloud.topic }),
   };
 }

@@ -1,0 +1,233 @@
+// One machine plays the cloud: Python, built app, Azurite, local cloud, host, in this order, stopped in the reverse one.
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connectionString, startAzurite } from './azurite.ts';
+import { ensureBuilt } from './build.ts';
+import { cloudConfig, LOCAL } from './cloud-config.ts';
+import { type ImageLock, lockImages } from './images.ts';
+import { startFunc } from './func.ts';
+import { claimPort, PortTakenError } from './ports.ts';
+import { ProcessFailedError, startProcess, stopProcess } from './processes.ts';
+import { findPython } from './python.ts';
+import { appSettings, type CloudUrls } from './settings.ts';
+import { removeStackFile, type StackFile, writeStackFile } from './stack-file.ts';
+
+export type HostChoice = 'local' | 'func' | 'none';
+
+export interface StackOptions {
+  root: string;
+  /** Everything that the stack keeps; may be used again after a stop. */
+  dataDir: string;
+  host: HostChoice;
+  /** 0 = any free port. */
+  ports: { api: number; lake: number; queue: number; table: number };
+  environment: NodeJS.ProcessEnv;
+  say: (line: string) => void;
+}
+
+export interface Stack {
+  /** Addresses for people. */
+  urls: Record<string, string>;
+  images: ImageLock;
+  python: string;
+  /** Resolves with the name of a part that ended by itself. */
+  failed: Promise<string>;
+  /** Kills the host without warning and starts it again on the same data: for tests of what survives. */
+  killAndRestartHost(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** How long a part may take to come up and to go down. */
+const READY_MS = 60_000;
+const GRACE_MS = 12_000;
+/** Local jobs take seconds, so polls are quick. */
+const POLL = { firstSeconds: 0.5, maxSeconds: 2 };
+const HOST_PORT_TAKEN = 3;
+
+/** Brings everything up; when a part fails, those that are up are stopped again. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { root, dataDir, say } = options;
+  const logs = join(dataDir, 'logs');
+  await mkdir(logs, { recursive: true, mode: 0o700 });
+  const python = await findPython({ root, environment: options.environment, say });
+  await ensureBuilt(root, say);
+  const [images, secrets] = await Promise.all([lockImages(root), localSecrets(dataDir)]);
+
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const each of stops.splice(0).reverse()) await each();
+  };
+  let tell: (name: string) => void = () => undefined;
+  const failed = new Promise<string>((resolve) => (tell = resolve));
+  try {
+    const lakePort = await claimPort(options.ports.lake, 'the lake', '--lake-port');
+    const ports = {
+      blob: await claimPort(0, 'Azurite', ''),
+      queue: await claimPort(options.ports.queue, 'Azurite queues', '--lake-port'),
+      table: await claimPort(options.ports.table, 'Azurite tables', '--lake-port'),
+    };
+    const azuriteLog = openSync(join(logs, 'azurite.log'), 'a');
+    const azurite = await startAzurite({ dataDir: join(dataDir, 'azurite'), ports, logFd: azuriteLog });
+    closeSync(azuriteLog);
+    stops.push(watched(azurite, 'Azurite', tell));
+
+    const storage = connectionString(ports);
+    const config = cloudConfig({ root, dataDir, storage, lakePort, images, python, ...secrets });
+    const cloud = await startProcess<{ urls: CloudUrls & Record<string, string> }>({
+      name: 'The local cloud',
+      args: ['--import', 'tsx', join(root, 'local/cloud/main.ts'), '--config', '-'],
+      environment: options.environment,
+      logFile: join(logs, 'cloud.log'),
+      timeoutMs: READY_MS,
+      input: `${JSON.stringify(config)}\n`,
+    });
+    stops.push(watched(cloud.child, 'The local cloud', tell));
+
+    const lake = connectionString(ports, lakePort);
+    const settings = appSettings({
+      cloud: cloud.ready.urls,
+      state: storage,
+      lake,
+      identityHeader: secrets.identityHeader,
+      workDir: join(dataDir, 'work'),
+      poll: POLL,
+    });
+    const host = await startHost(options, settings, logs, tell);
+    stops.push(() => host.stop());
+
+    const urls: Record<string, string> = {
+      ...(host.url ? { api: `${host.url}/api/v1`, openapi: `${host.url}/api/v1/openapi.json` } : {}),
+      lake: cloud.ready.urls.blob,
+      kubeflow: cloud.ready.urls.kubeflow,
+      s3: cloud.ready.urls.s3,
+      sagemaker: cloud.ready.urls.sagemaker,
+      logs,
+    };
+    const file: StackFile = {
+      pid: process.pid,
+      api: `${host.url ?? 'http://127.0.0.1:7071'}/api/v1`,
+      lake: { connectionString: lake, container: LOCAL.lakeContainer },
+      token: {
+        url: cloud.ready.urls.tokenEndpoint,
+        clientId: LOCAL.developer.clientId,
+        clientSecret: secrets.developerSecret,
+        scope: `${LOCAL.audience}/.default`,
+      },
+      images,
+      urls,
+    };
+    await writeStackFile(dataDir, file);
+    stops.push(() => removeStackFile(dataDir));
+    return { urls, images, python, failed, killAndRestartHost: () => host.killAndRestart(), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface HostPart {
+  url: string | null;
+  killAndRestart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The chosen host with these settings; `none` writes them for a host that the user starts. */
+async function startHost(
+  options: StackOptions,
+  settings: Record<string, string>,
+  logs: string,
+  tell: (name: string) => void,
+): Promise<HostPart> {
+  const nothing = { killAndRestart: () => Promise.resolve(), stop: () => Promise.resolve() };
+  if (options.host !== 'local') {
+    const file = join(options.root, 'local.settings.json');
+    await writeFile(file, `${JSON.stringify({ IsEncrypted: false, Values: settings }, null, 2)}\n`, { mode: 0o600 });
+    options.say(`Wrote ${file} for the host`);
+    if (options.host === 'none') return { url: null, ...nothing };
+    const func = await startFunc({
+      root: options.root,
+      port: options.ports.api,
+      environment: options.environment,
+      logFile: join(logs, 'host.log'),
+    });
+    return { url: func.url, ...nothing, stop: watched(func.child, 'Core Tools', tell) };
+  }
+  const port = await claimPort(options.ports.api, 'the HTTP API', '--port');
+  const launch = async (): Promise<ChildProcess> => (await launchHost(options, settings, logs, port)).child;
+  let child = await launch();
+  let stop = watched(child, 'The host', tell);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    killAndRestart: async () => {
+      child.removeAllListeners('exit');
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await gone;
+      child = await launch();
+      stop = watched(child, 'The host', tell);
+    },
+    stop: () => stop(),
+  };
+}
+
+async function launchHost(
+  options: StackOptions,
+  settings: Record<string, string>,
+  logs: string,
+  port: number,
+): Promise<{ child: ChildProcess }> {
+  try {
+    return await startProcess<unknown>({
+      name: 'The host',
+      args: [
+        '--import',
+        'tsx',
+        join(options.root, 'local/host/main.ts'),
+        '--app',
+        options.root,
+        '--port',
+        String(port),
+        '--data',
+        join(options.dataDir, 'host'),
+        '--json',
+      ],
+      environment: { ...options.environment, ...settings, WEBSITE_HOSTNAME: `localhost:${port}` },
+      logFile: join(logs, 'host.log'),
+      timeoutMs: READY_MS,
+    });
+  } catch (error) {
+    if (error instanceof ProcessFailedError && error.exitCode === HOST_PORT_TAKEN) throw new PortTakenError(port, 'the HTTP API', '--port');
+    throw error;
+  }
+}
+
+/** Reports an end that nobody asked for, and gives the stop. */
+function watched(child: ChildProcess, name: string, tell: (name: string) => void): () => Promise<void> {
+  const early = (): void => tell(name);
+  child.once('exit', early);
+  return async () => {
+    child.removeListener('exit', early);
+    await stopProcess(child, GRACE_MS);
+  };
+}
+
+interface LocalSecrets {
+  developerSecret: string;
+  identityHeader: string;
+}
+
+/** Random values of this data folder, kept so that a restart keeps them; only their owner reads the file. */
+async function localSecrets(dataDir: string): Promise<LocalSecrets> {
+  const file = join(dataDir, 'secrets.json');
+  const kept = await readFile(file, 'utf8').catch(() => null);
+  if (kept !== null) return JSON.parse(kept) as LocalSecrets;
+  const secrets: LocalSecrets = {
+    developerSecret: randomBytes(24).toString('base64url'),
+    identityHeader: randomBytes(24).toString('base64url'),
+  };
+  await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
+  return secrets;
+}

@@ -1,0 +1,4 @@
+import type { BuildOptions, Metafile } from 'esbuild';
+
+export const bundleOptions: BuildOptions;
+export function buildApp(): Promise<Metafile>;
