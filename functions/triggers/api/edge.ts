@@ -78,10 +78,12 @@ function refuseUnless(decision: ReturnType<typeof allowed>, caller: Caller): voi
   throw new UserError(403, 'role-missing', `This needs the role "${decision.missing}"; ${caller.name} has ${held}`);
 }
 
+/** From the URL itself: `request.query` of some hosts holds one value of a repeated parameter. */
 function queryOf(request: HttpRequest): Record<string, string> {
-  const repeated = [...request.query.keys()].find((key) => request.query.getAll(key).length > 1);
+  const query = new URL(request.url).searchParams;
+  const repeated = [...query.keys()].find((key) => query.getAll(key).length > 1);
   if (repeated !== undefined) throw new UserError(400, 'query-invalid', `The query parameter "${repeated.slice(0, 64)}" is there twice`);
-  return Object.fromEntries(request.query.entries());
+  return Object.fromEntries(query.entries());
 }
 
 function idempotencyKeyOf(request: HttpRequest): string {

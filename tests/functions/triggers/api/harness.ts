@@ -1,0 +1,116 @@
+// The HTTP API over stores in memory: requests go through the real handlers, answers are held against the declared schemas.
+import { HttpRequest, InvocationContext } from '@azure/functions';
+import type { z } from 'zod';
+import { createMemoryStores } from '../../../../shared/adapters/memory/stores.ts';
+import { Problem } from '../../../../shared/contracts/http-api.ts';
+import { UserError } from '../../../../shared/errors/errors.ts';
+import type { Caller } from '../../../../shared/ports/access.ts';
+import type { StoryToStart } from '../../../../shared/ports/starter.ts';
+import type { ApiDeps } from '../../../../functions/triggers/api/call.ts';
+import { apiRoutes, type ApiRoute } from '../../../../functions/triggers/api/routes.ts';
+import { minute } from '../../../contracts/samples.ts';
+
+export interface Reply {
+  status: number;
+  headers: Record<string, string>;
+  body: never;
+}
+
+export interface Sent {
+  token?: string | null;
+  body?: unknown;
+  /** Instead of `body`: sent as it is. */
+  raw?: string | Uint8Array;
+  headers?: Record<string, string>;
+}
+
+/** Tokens are `<name>/<role>,<role>`; the verifier of the product has tests of its own. */
+const verifier: ApiDeps['verifier'] = {
+  async verify(token): Promise<Caller> {
+    const [name, roles] = token.split('/');
+    if (!name || roles === undefined) throw new UserError(401, 'token-refused', 'The token was refused: the signature "does not" match');
+    return { subject: `sub-${name}`, name, roles: roles === '' ? [] : roles.split(',') };
+  },
+};
+
+export function createApi(more: Partial<ApiDeps> = {}) {
+  const stores = createMemoryStores();
+  const started: { story: StoryToStart; instanceId: string; input: Record<string, unknown> }[] = [];
+  const raised: { instanceId: string; event: string; data: Record<string, unknown> }[] = [];
+  const logged: unknown[][] = [];
+  let minutes = 1000;
+  const deps: ApiDeps = {
+    ...stores,
+    verifier,
+    starterOf: () => ({
+      async start(story, instanceId, input) {
+        if (started.some((one) => one.instanceId === instanceId)) return 'exists';
+        started.push({ story, instanceId, input });
+        return 'started';
+      },
+      async raise(instanceId, event, data) {
+        raised.push({ instanceId, event, data });
+      },
+      async terminate() {
+        throw new Error('nothing in the API terminates');
+      },
+    }),
+    backends: {},
+    platform: { invoke: async (_, rows) => rows.map((row) => ({ label: `cell-${row.length}`, probability: 0.5 })) },
+    probes: [],
+    queueDepth: async () => 0,
+    lake: { account: 'lake', container: 'data' },
+    policy: { pollFirstSeconds: 1, pollMaxSeconds: 2, signedUrlSeconds: 900 },
+    now: () => new Date(minute((minutes += 1))),
+    ...more,
+  };
+  const routes = apiRoutes(deps);
+
+  async function send(method: string, path: string, sent: Sent = {}): Promise<Reply> {
+    const url = new URL(`http://localhost/api/v1/${path}`);
+    const { route, params } = match(routes, method, decodeURI(url.pathname.slice('/api/'.length)));
+    const token = sent.token === undefined ? 'root/admin' : sent.token;
+    const raw = sent.raw ?? (sent.body === undefined ? undefined : JSON.stringify(sent.body));
+    const request = new HttpRequest({
+      method,
+      url: url.href,
+      query: Object.fromEntries(url.searchParams),
+      params,
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(raw === undefined ? {} : { 'content-type': 'application/json' }),
+        ...sent.headers,
+      },
+      ...(raw === undefined ? {} : { body: typeof raw === 'string' ? { string: raw } : { bytes: raw } }),
+    });
+    const context = new InvocationContext({ invocationId: 'inv-1', functionName: route.name, logHandler: (...line) => logged.push(line) });
+    const answer = (await route.handler(request, context)) as { status: number; headers: Record<string, string>; body: string };
+    const body: unknown = JSON.parse(answer.body);
+    const schema: z.ZodType = answer.status < 400 ? route.operation.answer : Problem;
+    const parsed = schema.safeParse(body);
+    if (!parsed.success) throw new Error(`${method} ${path} answered ${answer.body.slice(0, 500)}: ${parsed.error.message}`);
+    if (answer.status < 400 && !(answer.status in route.operation.statuses)) throw new Error(`${answer.status} is not a declared status`);
+    return { status: answer.status, headers: answer.headers, body: body as never };
+  }
+
+  return { deps, routes, started, raised, logged, send };
+}
+
+/** As the host matches: literal segments before parameters. */
+function match(routes: ApiRoute[], method: string, path: string): { route: ApiRoute; params: Record<string, string> } {
+  const segments = path.split('/');
+  const fitting = routes.flatMap((route) => {
+    const pattern = route.route.split('/');
+    if (route.method !== method || pattern.length !== segments.length) return [];
+    const params: Record<string, string> = {};
+    for (const [index, part] of pattern.entries()) {
+      const segment = segments[index] ?? '';
+      if (part.startsWith('{')) params[part.slice(1, -1)] = segment;
+      else if (part !== segment) return [];
+    }
+    return [{ route, params }];
+  });
+  const [best] = fitting.sort((a, b) => Object.keys(a.params).length - Object.keys(b.params).length);
+  if (!best) throw new Error(`no route for ${method} ${path}`);
+  return best;
+}
