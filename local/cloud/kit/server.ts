@@ -57,7 +57,8 @@ export function cutConnection(): Response {
 /** Starts listening. Fails with a sentence that names the port when it is taken. */
 export async function serve(handler: Handler, options: ServeOptions = {}): Promise<CloudServer> {
   const host = options.host ?? '127.0.0.1';
-  const server = createServer({ keepAliveTimeout: 5_000 }, (incoming, outgoing) => {
+  // Longer than clients keep an idle connection: a request must not meet a socket that is being closed.
+  const server = createServer({ keepAliveTimeout: 75_000 }, (incoming, outgoing) => {
     void answer(handler, incoming, outgoing);
   });
   await listen(server, host, options.port ?? 0);

@@ -23,13 +23,17 @@ export interface FleetsOptions {
   readonly rollbackReason: 'given' | 'empty';
 }
 
+/** How often a fleet that was in service is tried after a restart. */
+const REVIVALS = 3;
+
 type Fleet = ReadonlyMap<string, Replica>;
 
 /** Deploys, replaces and stops fleets in the background; the records always say how far it is. */
 export class Fleets {
   readonly #options: FleetsOptions;
   readonly #fleets = new Map<string, Fleet>();
-  readonly #work = new Set<Promise<void>>();
+  /** What is under way, one chain per endpoint: nothing overtakes. */
+  readonly #work = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
 
   constructor(options: FleetsOptions) {
@@ -40,7 +44,7 @@ export class Fleets {
   resume(): void {
     rmSync(join(this.#options.dataDir, 'fleets'), { recursive: true, force: true }); // unpacked models of processes that are gone
     for (const endpoint of [...this.#options.state.value.endpoints]) {
-      this.#run(async () => {
+      this.#run(endpoint, async () => {
         if (endpoint.status === 'Deleting') return this.#finishDelete(endpoint);
         if (endpoint.variants.length > 0) await this.#revive(endpoint);
         if (endpoint.pending) await this.#deploy(endpoint);
@@ -51,12 +55,12 @@ export class Fleets {
 
   /** Carries out `endpoint.pending`, which the caller has recorded. */
   deploy(endpoint: EndpointRecord): void {
-    this.#run(() => this.#deploy(endpoint));
+    this.#run(endpoint, () => this.#deploy(endpoint));
   }
 
   /** Ends a change that needs no new process (weights, counts). */
   settle(endpoint: EndpointRecord): void {
-    this.#run(async () => {
+    this.#run(endpoint, async () => {
       await new Promise((resolve) => setTimeout(resolve, 20)); // long enough that a caller sees `Updating` first
       this.#settle(endpoint);
     });
@@ -64,7 +68,7 @@ export class Fleets {
 
   /** Stops the processes and then forgets the endpoint. */
   delete(endpoint: EndpointRecord): void {
-    this.#run(() => this.#finishDelete(endpoint));
+    this.#run(endpoint, () => this.#finishDelete(endpoint));
   }
 
   /** The replica of a variant; undefined when the endpoint has no fleet. */
@@ -74,7 +78,7 @@ export class Fleets {
 
   /** Resolves when nothing is under way. */
   async settled(): Promise<void> {
-    while (this.#work.size > 0) await Promise.all(this.#work);
+    while (this.#work.size > 0) await Promise.all(this.#work.values());
   }
 
   /** Stops all processes; the records keep what should run, so that the next start brings it back. */
@@ -85,13 +89,18 @@ export class Fleets {
     this.#fleets.clear();
   }
 
-  #run(work: () => Promise<void>): void {
-    const promise = work()
+  #run(endpoint: EndpointRecord, work: () => Promise<void>): void {
+    const key = endpoint.name.toLowerCase();
+    const before = this.#work.get(key) ?? Promise.resolve();
+    const promise = before
+      .then(work)
       .catch((error: unknown) => {
         process.stderr.write(`sagemaker: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
       })
-      .finally(() => this.#work.delete(promise));
-    this.#work.add(promise);
+      .finally(() => {
+        if (this.#work.get(key) === promise) this.#work.delete(key);
+      });
+    this.#work.set(key, promise);
   }
 
   async #deploy(endpoint: EndpointRecord): Promise<void> {
@@ -146,11 +155,15 @@ export class Fleets {
   }
 
   async #revive(endpoint: EndpointRecord): Promise<void> {
-    const started = await this.#start(endpoint.name, endpoint.variants);
-    if ('fleet' in started) {
-      this.#fleets.set(endpoint.name.toLowerCase(), started.fleet);
-    } else if (!this.#closing.signal.aborted) {
-      process.stderr.write(`sagemaker: endpoint ${endpoint.name} could not be started again: ${started.reason}\n`);
+    for (let attempt = 1; attempt <= REVIVALS && !this.#closing.signal.aborted; attempt += 1) {
+      const started = await this.#start(endpoint.name, endpoint.variants);
+      if ('fleet' in started) {
+        this.#fleets.set(endpoint.name.toLowerCase(), started.fleet);
+        return;
+      }
+      process.stderr.write(
+        `sagemaker: endpoint ${endpoint.name} could not be started again (${attempt} of ${REVIVALS}): ${started.reason}\n`,
+      );
     }
   }
 

@@ -71,6 +71,7 @@ const container = z
   .refine((value) => !(value.ModelDataUrl !== undefined && value.ModelDataSource), 'must not hold both ModelDataUrl and ModelDataSource');
 
 const routing = z.array(z.strictObject({ RoutingStrategy: z.enum(['RANDOM', 'LEAST_OUTSTANDING_REQUESTS']) })).length(1);
+/** Kept and given back; how long this machine waits is the option `startupMs`. */
 const timeout = z.int().min(60).max(3_600);
 const variant = z.strictObject({
   VariantName: name,
@@ -84,6 +85,7 @@ const variant = z.strictObject({
   RoutingConfig: routing.optional(),
 });
 
+/** Kept and given back; nothing is waited here, because one machine has no fleet to bake. */
 const wait = z.int().min(0).max(3_600);
 /** Stricter than the service: canary, linear and rolling routing and alarms are refused, because this stand-in would not carry them out. */
 const deployment = z.strictObject({
