@@ -23,7 +23,7 @@ const opened: { cloud: KubeflowCloud; server: CloudServer; folder: string }[] = 
 
 async function start(auth?: AuthOptions) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-kubeflow-'));
-  const cloud = await createKubeflowCloud({
+  const cloud = createKubeflowCloud({
     dataDir: folder,
     images: { 'registry.test/step': { programs: { node: process.execPath } } },
     graceMs: 500,
