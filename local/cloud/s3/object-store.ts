@@ -173,7 +173,7 @@ function checkCondition(current: StoredObject | undefined, condition: WriteCondi
     new S3Error('PreconditionFailed', 412, 'At least one of the pre-conditions you specified did not hold', { Condition: name });
   // S3 takes only `*` here for writes.
   if (condition.ifNoneMatch !== undefined && condition.ifNoneMatch !== '*') {
-    throw new S3Error('NotImplemented', 501, 'A header you provided implies functionality that is not implemented', {
+    throw new S3Error('NotImplemented', 501, 'A header you provided implies something that this stand-in does not do', {
       Header: 'If-None-Match',
     });
   }

@@ -20,7 +20,7 @@ export class S3Error extends Error {
 
 /** Something S3 knows and this stand-in does not: stricter than the service, never ignored. */
 export function notImplemented(what: string): S3Error {
-  return new S3Error('NotImplemented', 501, `${what} implies functionality that is not implemented.`);
+  return new S3Error('NotImplemented', 501, `${what} implies something that this stand-in does not do.`);
 }
 
 const SIGNATURE: Readonly<Record<SignatureFault, readonly [string, number]>> = {
