@@ -20,7 +20,7 @@ import { loadKeyRing, openKeyRing } from './triggers/http/keys.ts';
 import { listen } from './triggers/http/server.ts';
 import { planFunctions, type Plan, type PlannedFunction } from './triggers/plan.ts';
 import { createFileInFlight, createMemoryInFlight } from './triggers/queue/in-flight.ts';
-import { createRunner } from './triggers/runner.ts';
+import { createRunner, errorText } from './triggers/runner.ts';
 import { createOutputs, createQueueConnections, createTriggers } from './triggers/start-triggers.ts';
 import { withTimeLimit } from './triggers/time-limit.ts';
 import { createFileStatusStore, createMemoryStatusStore } from './triggers/timer/status-store.ts';
@@ -81,21 +81,28 @@ const silent: HostLog = () => undefined;
 
 /** Starts a host. Throws `HostStartError` whose `kind` says whether app, port or data folder is the trouble; nothing is left behind then. */
 export async function startHost(options: HostOptions): Promise<Host> {
+  const log = options.log ?? silent;
   const undo: (() => unknown)[] = [];
+  // Every step is taken, whatever became of the one before; the last thing started ends first.
   const cleanUp = async () => {
-    for (const step of undo.reverse().splice(0)) await step();
+    for (const step of undo.reverse().splice(0)) {
+      try {
+        await step();
+      } catch (error) {
+        log({ level: 'error', category: 'system', message: `Stopping: ${errorText(error)}` });
+      }
+    }
   };
   try {
-    return await start(options, undo, cleanUp);
+    return await start(options, log, undo, cleanUp);
   } catch (error) {
     await cleanUp();
     throw error;
   }
 }
 
-async function start(options: HostOptions, undo: (() => unknown)[], cleanUp: () => Promise<void>): Promise<Host> {
+async function start(options: HostOptions, log: HostLog, undo: (() => unknown)[], cleanUp: () => Promise<void>): Promise<Host> {
   const env = options.env ?? process.env;
-  const log = options.log ?? silent;
   const say = (level: 'debug' | 'information' | 'warning', message: string) => log({ level, category: 'system', message });
   const settings = settingsOf(options, env);
   for (const warning of settings.warnings) say('warning', warning);
@@ -204,8 +211,10 @@ async function start(options: HostOptions, undo: (() => unknown)[], cleanUp: () 
     const isDrained = await within(drainMs, async () => {
       await runner.drained();
       await Promise.all(listeners.map((listener) => listener.drained()));
+      await front.drained();
     });
-    if (!isDrained) say('warning', `${runner.running} invocations were still running after ${drainMs} ms and were left.`);
+    if (!isDrained)
+      say('warning', `Not everything in flight had ended after ${drainMs} ms (${runner.running} invocations still run); it was left.`);
     inFlight.close();
     await cleanUp();
   });
@@ -219,8 +228,10 @@ async function start(options: HostOptions, undo: (() => unknown)[], cleanUp: () 
     functions: servedFunctions(plan),
     runByHand,
     idle: async () => {
-      await runner.drained();
-      await engine.idle();
+      do {
+        await runner.drained();
+        await engine.idle();
+      } while (runner.running > 0);
     },
     stop: (drainMs = DRAIN_MS) => stopOnce(drainMs),
   };

@@ -27,6 +27,8 @@ export interface HttpFront {
   serve(served: Served): void;
   /** New function calls are answered with 503; admin and engine paths stay, because functions in flight need them. */
   beginStop(): void;
+  /** Resolves when every answer that has begun has left, or its client is gone. */
+  drained(): Promise<void>;
   /** Ends every connection. */
   close(): Promise<void>;
 }
@@ -48,12 +50,17 @@ const RPC = /^\/durabletask(?:\/|$)/i;
 export async function listen(options: ListenOptions): Promise<HttpFront> {
   let served: Served | undefined;
   let state: HostState = 'Starting';
+  const answering = new Set<ServerResponse>();
   const server = createServer((incoming, outgoing) => {
+    answering.add(outgoing);
+    outgoing.once('close', () => answering.delete(outgoing));
     answer(incoming, outgoing).catch((error: unknown) => failed(error, incoming, outgoing, options.log));
   });
   // Long answers and slow uploads are the app's business; only the head of a request has a limit (a slow client cannot hold a socket for ever).
   server.requestTimeout = 0;
   server.headersTimeout = 30_000;
+  // Longer than any client keeps an idle connection: none is closed under a request that is just being sent.
+  server.keepAliveTimeout = 120_000;
 
   async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const url = urlOf(incoming, origin);
@@ -103,6 +110,10 @@ export async function listen(options: ListenOptions): Promise<HttpFront> {
       state = 'Running';
     },
     beginStop: () => (state = 'Stopping'),
+    drained: async () => {
+      while (answering.size > 0)
+        await Promise.all([...answering].map((outgoing) => new Promise((resolve) => outgoing.once('close', resolve))));
+    },
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();

@@ -7,7 +7,9 @@ import { request as httpRequest } from 'node:http';
 import { app, type HttpRequest, type HttpResponseInit } from '@azure/functions';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadFunctionApp } from '../../../../local/host/core/function-app.ts';
+import { createMemoryStore, type Store } from '../../../../local/host/durable/store.ts';
 import { startHost, type Host, type HostOptions } from '../../../../local/host/host.ts';
+import { freePort } from '../../../support/azurite.ts';
 import type { HostLogEntry } from '../../../../local/host/config/logging.ts';
 
 let host: Host | undefined;
@@ -299,6 +301,57 @@ describe('the host itself', () => {
       socket.on('data', () => undefined).once('close', () => resolve());
     });
     expect((await ask('/api/still')).status).toBe(200);
+  });
+});
+
+describe('stopping', () => {
+  it('lets a large answer that has begun reach its client whole', async () => {
+    const size = 30_000_000;
+    await serve(() => app.get('large', () => ({ body: new Uint8Array(size) })));
+    const answer = await ask('/api/large');
+    const stopped = host?.stop();
+    expect((await answer.arrayBuffer()).byteLength).toBe(size);
+    await stopped;
+  });
+
+  it('does not wait longer than it is told for a function that never ends', async () => {
+    const entries: HostLogEntry[] = [];
+    let begun: () => void = () => undefined;
+    const started = new Promise<void>((resolve) => (begun = resolve));
+    const register = () =>
+      app.get(
+        'endless',
+        handle(() => {
+          begun();
+          return new Promise<HttpResponseInit>(() => undefined);
+        }),
+      );
+    await serve(register, { log: (entry) => entries.push(entry) });
+    const answer = ask('/api/endless').catch(() => undefined);
+    await started;
+    await host?.stop(50);
+    await answer;
+    expect(entries.map(({ message }) => message)).toContain(
+      'Not everything in flight had ended after 50 ms (1 invocations still run); it was left.',
+    );
+  });
+});
+
+describe('a start that fails', () => {
+  it('tells why, even when stopping fails as well, and leaves port and data folder free', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'host-data-'));
+    const broken: Store = {
+      ...createMemoryStore(),
+      open: () => Promise.reject(new Error('journal-00000001.log: record 3 at byte 120 is damaged')),
+      close: () => Promise.reject(new Error('close fails too')),
+    };
+    const register = () => app.get('one', () => ({}));
+    const port = await freePort();
+    await expect(serve(register, { store: broken, dataDir, port })).rejects.toThrow(
+      'The Durable engine could not start: journal-00000001.log: record 3 at byte 120 is damaged',
+    );
+    await serve(register, { dataDir, port });
+    expect((await ask('/api/one')).status).toBe(200);
   });
 });
 
