@@ -24,7 +24,10 @@ function* trainAndPromote(context: OrchestrationContext, input: TrainInput): Sto
 
   const stagedAt = now(context);
   yield* note(context, input, { phase: 'staging' });
-  const { files } = yield* call(context, stageTrainingData, { pipeline, gold });
+  const { files } = yield* call(context, stageTrainingData, {
+    pipeline,
+    gold: { path: gold.path, version: gold.version, digest: gold.digest },
+  });
   yield* note(context, input, { phase: 'training', seconds: { stage: secondsSince(context, stagedAt) } });
 
   const backend = plan.train.backend[0] ?? 'kubeflow';

@@ -15,6 +15,8 @@ export const bundleOptions = {
   target: 'node20',
   format: 'esm',
   splitting: true,
+  // ES modules where a package has them: a lazily imported CommonJS package would lose its named exports.
+  mainFields: ['module', 'main'],
   minifySyntax: true,
   sourcemap: true,
   legalComments: 'none',

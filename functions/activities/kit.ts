@@ -19,15 +19,25 @@ export function perform<Input extends z.ZodType, Output extends z.ZodType>(
     name: contract.name,
     handler: async (raw, context) => {
       try {
-        const input = contract.input.parse(raw);
-        return { ok: true, value: contract.output.parse(await run(input)) };
+        const input = checked(contract.input, raw, `the input of ${contract.name}`);
+        const value = await run(input);
+        return { ok: true, value: checked(contract.output, value, `the output of ${contract.name}`) };
       } catch (error) {
         if (error instanceof RejectedError || error instanceof UserError) {
           context.warn(`${contract.name} rejected: ${error.code}: ${error.message}`);
           return { ok: false, rejection: { code: error.code, message: error.message } };
         }
+        context.warn(`${contract.name} failed and is tried again: ${error instanceof Error ? error.message : String(error)}`);
         throw error;
       }
     },
   };
+}
+
+/** A value that breaks its contract is our bug: trying again would not mend it, so it is a rejection that names the place. */
+function checked<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'value'}: ${issue.message}`);
+  throw new RejectedError('contract-broken', `${what} is not what its contract says: ${issues.slice(0, 5).join('; ')}`);
 }

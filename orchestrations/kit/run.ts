@@ -34,7 +34,7 @@ export function* narrate(context: OrchestrationContext, run: Telling, story: () 
 /** Writes progress; the phase is also the instance's custom status, so that an operator sees it in Durable's own tools. */
 export function* note(context: OrchestrationContext, run: Telling, patch: RunPatch): Story<void> {
   if (patch.phase) context.df.setCustomStatus({ phase: patch.phase });
-  yield* call(context, recordRun, { ...run, patch });
+  yield* call(context, recordRun, { pipeline: run.pipeline, runId: run.runId, patch });
 }
 
 type Transition = 'run.started' | 'run.succeeded' | 'run.failed' | 'model.registered' | 'endpoint.promoted';
