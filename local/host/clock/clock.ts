@@ -19,9 +19,12 @@ export interface Clock {
 }
 
 export interface VirtualClock extends Clock {
-  /** Stops the jumping (a fresh clock runs); `resume` starts it again. */
+  /** Stops the jumping. */
   pause(): void;
+  /** Starts the jumping: from now on time goes to the next timer whenever nothing is in flight. A fresh clock stands. */
   resume(): void;
+  /** Jumps to the next timer and runs it. False: no timer is set. */
+  step(): Promise<boolean>;
   /** Passes `ms` of virtual time, running every timer on the way and waiting for what they start. */
   advance(ms: number): Promise<void>;
   /** Like `advance`, up to a given instant. */

@@ -89,6 +89,12 @@ export function createVirtualClock(options: VirtualClockOptions = {}): VirtualCl
       running = true;
       wake();
     },
+    async step() {
+      await quiet();
+      const moved = fireNext(Number.POSITIVE_INFINITY);
+      await quiet();
+      return moved;
+    },
     advance: (ms) => advanceTo(now + ms),
     jumpTo: (at) => advanceTo(at.getTime()),
     async idle(timeoutMs = 10_000) {

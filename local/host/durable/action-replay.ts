@@ -94,6 +94,8 @@ class Replay {
   /** Waiters by event name; the last one is served first. */
   readonly #waiting = new Map<string, Pending[]>();
   readonly #buffered = new Map<string, HistoryEvent[]>();
+  /** Hops of cancelled long timers. */
+  readonly #abandoned = new Set<number>();
   readonly #entityWaits = new Map<number, Pending>();
   readonly #whileSuspended: HistoryEvent[] = [];
   readonly #carryover: HistoryEvent[] = [];
@@ -321,10 +323,8 @@ class Replay {
       if (left <= 0) return whole.settle(false);
       const id = this.#nextId;
       const timer = this.#plainTimer(this.#nowMs + (left < hopMs ? left : hopMs));
-      if (cancelled) {
-        this.#cancel(id, timer);
-        return whole.settle(true);
-      }
+      // Hops that have fired must be made again before anything later takes their ids; the one that is open keeps nobody waiting.
+      if (cancelled) this.#abandoned.add(id);
       return timer.then(hop);
     };
     hop();
@@ -442,7 +442,7 @@ class Replay {
       (frameworkError === undefined ? undefined : frameworkFailure(frameworkError)) ??
       (error === undefined ? undefined : orchestratorFailure(name, error));
     if (!failure && !isDone) return;
-    if (this.#open.size > 0) return;
+    if ([...this.#open.keys()].some((id) => !this.#abandoned.has(id))) return;
     this.#releaseLocks();
     if (failure) this.#complete('Failed', failure.reason, failure);
     else if (this.#continueInput !== undefined) this.#complete('ContinuedAsNew', this.#continueInput, null);

@@ -14,7 +14,9 @@ const deadline = setTimeout(() => {
   process.exit(3);
 }, 20_000);
 
-const die = (): void => process.kill(process.pid, 'SIGKILL');
+const die = (): void => {
+  process.kill(process.pid, 'SIGKILL');
+};
 let writes = 0;
 const disk: DiskPort = {
   ...nodeDisk,
