@@ -147,7 +147,7 @@ export function runStoreSuite(make: () => Promise<RunStore>): void {
 
   it('keeps a big record whole, letters outside the basic plane too', async () => {
     const runs = await make();
-    const text = '𝔘ö\u0000"'.repeat(24_000);
+    const text = '𝔘ö\u0000"'.repeat(16_000);
     const run = runOf('train', 'k', { input: { text } });
 
     await runs.open(run);

@@ -44,20 +44,21 @@ export async function newestFirst<Item>(
 ): Promise<Page<Item>> {
   const items: Item[] = [];
   let position = after === undefined ? null : decodePosition(after);
-  for (let scanned = 0; items.length < limit && scanned < MAX_SCANNED; scanned += STEP) {
-    const rows = await following(table, position, where);
-    for (let start = 0; start < rows.length && items.length < limit; start += WIDTH) {
-      const chunk = rows.slice(start, start + WIDTH);
+  for (let scanned = 0; items.length < limit && scanned < MAX_SCANNED;) {
+    // A few more than are wanted, because some may point nowhere or be dropped by a filter.
+    const step = Math.min(STEP, limit - items.length + WIDTH);
+    const rows = await following(table, position, where, step);
+    for (let start = 0; start < rows.length && items.length < limit;) {
+      const chunk = rows.slice(start, start + Math.min(WIDTH, limit - items.length));
       const found = await Promise.all(
         chunk.map((row) => read({ at: text(row, 'at'), partition: text(row, 'partition'), row: text(row, 'row') })),
       );
-      for (const [index, item] of found.entries()) {
-        if (items.length === limit) break;
-        position = chunk[index] ?? position;
-        if (item !== null) items.push(item);
-      }
+      items.push(...found.filter((item) => item !== null));
+      start += chunk.length;
+      position = chunk.at(-1) ?? position;
     }
-    if (rows.length < STEP && position === (rows.at(-1) ?? position)) return { items, next: null };
+    if (rows.length < step && position === (rows.at(-1) ?? position)) return { items, next: null };
+    scanned += step;
   }
   return { items, next: position ? encodePosition(position) : null };
 }
@@ -65,11 +66,11 @@ export async function newestFirst<Item>(
 type Position = Pick<Row, 'partitionKey' | 'rowKey'>;
 
 /** The next index rows. Two queries, because a filter with `or` makes the service read the whole table. */
-async function following(table: Table, position: Position | null, where: Record<string, string>): Promise<Row[]> {
-  if (!position) return table.range(ALL, null, STEP, where);
-  const rest = await table.range(position.partitionKey, { from: `${position.rowKey}!`, to: '~' }, STEP, where);
-  if (rest.length >= STEP) return rest;
-  const later = await table.range({ from: `${position.partitionKey}!`, to: ALL.to }, null, STEP - rest.length, where);
+async function following(table: Table, position: Position | null, where: Record<string, string>, limit: number): Promise<Row[]> {
+  if (!position) return table.range(ALL, null, limit, where);
+  const rest = await table.range(position.partitionKey, { from: `${position.rowKey}!`, to: '~' }, limit, where);
+  if (rest.length >= limit) return rest;
+  const later = await table.range({ from: `${position.partitionKey}!`, to: ALL.to }, null, limit - rest.length, where);
   return [...rest, ...later];
 }
 

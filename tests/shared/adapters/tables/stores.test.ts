@@ -48,6 +48,17 @@ describe('layout', () => {
     expect(keys).toContain(`malformed ${entryIdOf('raw')}`);
   });
 
+  it('writes records in ASCII, so that no chunk of a body ends inside a character', async () => {
+    const { client, stores } = await fresh();
+    const run = runOf('train', 'k', { phase: 'Prüfung 𝔘' });
+    await stores.runs.open(run);
+
+    const row = await client('runs').getEntity<{ json0: string }>(run.pipeline, run.runId);
+
+    expect(row.json0).toMatch(/^[\x20-\x7e]+$/);
+    expect((await stores.runs.find(run.runId))?.phase).toBe('Prüfung 𝔘');
+  });
+
   it('makes its tables once and again', async () => {
     const { tables } = await fresh();
 
