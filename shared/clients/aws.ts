@@ -133,8 +133,12 @@ async function assume(settings: AwsSettings): Promise<AwsCredentials> {
  * For use as `cause`.
  */
 export function withoutExchange(error: unknown): unknown {
-  if (typeof error === 'object' && error !== null) Reflect.deleteProperty(error, '$response');
-  return error;
+  if (!(error instanceof Error)) return undefined;
+  const { code, $metadata } = error as { code?: unknown; $metadata?: unknown };
+  const plain = new Error(error.message, error.cause instanceof Error ? { cause: withoutExchange(error.cause) } : {});
+  plain.name = error.name;
+  if (error.stack !== undefined) plain.stack = error.stack;
+  return Object.assign(plain, typeof code === 'string' ? { code } : {}, $metadata === undefined ? {} : { $metadata });
 }
 
 /** Trust faults are permanent; everything else may pass. Names arrive with or without the suffix `Exception`. */

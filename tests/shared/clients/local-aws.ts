@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEntraCloud } from '../../../local/cloud/entra/entra-cloud.ts';
+import { createEntraCloud, type EntraCloud } from '../../../local/cloud/entra/entra-cloud.ts';
 import type { EntraClient } from '../../../local/cloud/entra/options.ts';
 import { createShiftedClock, type ManualClock } from '../../../local/cloud/kit/clock.ts';
 import type { Faults } from '../../../local/cloud/kit/faults.ts';
@@ -14,6 +14,7 @@ import { type Authority, createAuthority, type RoleOptions } from '../../../loca
 import { createStsCloud } from '../../../local/cloud/sts/sts.ts';
 
 export const ACCOUNT_ID = '123456789012';
+export const TENANT = '99999999-8888-4777-8666-555555555555';
 export const REGION = 'eu-central-1';
 export const AUDIENCE = 'api://aws-sagemaker';
 export const BUCKET = 'models-of-the-test';
@@ -30,6 +31,7 @@ export interface LocalAws {
   readonly clock: ManualClock;
   readonly authority: Authority;
   readonly s3: S3Cloud;
+  readonly entra: EntraCloud;
   /** Calls that STS has seen, by action, and that the identity endpoint has seen, by resource. */
   readonly seen: { sts: string[]; identity: string[] };
   readonly stsFaults: Faults;
@@ -69,7 +71,7 @@ export async function startLocalAws(role: Partial<RoleOptions> = {}): Promise<Lo
   const entra = await createEntraCloud({
     dataDir: join(folder, 'entra'),
     baseUrl,
-    tenant: '99999999-8888-4777-8666-555555555555',
+    tenant: TENANT,
     clients: [IDENTITY],
     managedIdentity: { clientId: IDENTITY.clientId, header },
     clock,
@@ -113,6 +115,7 @@ export async function startLocalAws(role: Partial<RoleOptions> = {}): Promise<Lo
     clock,
     authority,
     s3,
+    entra,
     seen,
     stsFaults: sts.faults,
     host,

@@ -1,9 +1,12 @@
 // The workspace as ARM describes it, through the real SDK over http to this machine, and what becomes of refusals.
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createAzureMlCloud } from '../../../../local/cloud/azureml/azureml-cloud.ts';
 import { type CloudServer, cutConnection, type Handler, serve } from '../../../../local/cloud/kit/server.ts';
 import { createWorkspace } from '../../../../shared/adapters/azureml/workspace.ts';
 import { createArm } from '../../../../shared/clients/arm.ts';
+import { createCredential } from '../../../../shared/clients/entra.ts';
+import { IDENTITY, startLocalAws, TENANT } from '../../clients/local-aws.ts';
 
 const servers: CloudServer[] = [];
 afterEach(async () => {
@@ -96,5 +99,28 @@ describe('workspace', () => {
     const arm = { credential, subscriptionId: SUBSCRIPTION, allowInsecureLoopback: true };
 
     expect(() => createArm({ ...arm, endpoint: 'http://arm.example' })).toThrow(/must be https/);
+  });
+
+  it('is read with the token of the managed identity, and with nothing less', async () => {
+    const local = await startLocalAws();
+    const cloud = createAzureMlCloud({
+      subscriptionId: SUBSCRIPTION,
+      resourceGroup: 'rg-ml',
+      workspaces: [{ name: 'ws', location: 'westeurope' }],
+      issuer: local.entra.issuerV1,
+      jwksUri: local.entra.jwksUri,
+      tenant: TENANT,
+    });
+    const endpoint = await local.host((request) => cloud.fetch(request));
+    const arm = { endpoint, subscriptionId: SUBSCRIPTION, allowInsecureLoopback: true };
+    const place = { resourceGroup: 'rg-ml', workspace: 'ws' };
+    const ours = createArm({ ...arm, credential: createCredential({ clientId: IDENTITY.clientId }).credential });
+
+    await expect(createWorkspace({ arm: ours, ...place }).read()).resolves.toMatchObject({ name: 'ws', location: 'westeurope' });
+    await expect(createWorkspace({ arm: ours, ...place, workspace: 'other' }).read()).rejects.toMatchObject({ code: 'workspace-unknown' });
+    await expect(createWorkspace({ arm: createArm({ ...arm, credential }), ...place }).read()).rejects.toMatchObject({
+      code: 'workspace-forbidden',
+    });
+    await local.close();
   });
 });

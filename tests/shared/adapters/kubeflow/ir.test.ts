@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readPipelineFile } from '../../../../local/cloud/kubeflow/ir/pipeline-file.ts';
 import { type CompiledPipeline, compilePipeline, type TaskSpec } from '../../../../shared/adapters/kubeflow/ir.ts';
+import { publicationJob, trainingJob } from '../../../../shared/decisions/training-plan.ts';
+import { versionOf } from '../../../contracts/samples.ts';
 import type { JobSpec, JobStep, StepArgument } from '../../../../shared/contracts/training.ts';
 import { JobSpec as JobSpecSchema } from '../../../../shared/contracts/training.ts';
 
@@ -105,6 +107,41 @@ describe('compilePipeline', () => {
     expect(() => compilePipeline(job)).toThrow(
       expect.objectContaining({ code: 'graph-invalid', message: expect.stringMatching(message) as string }),
     );
+  });
+});
+
+describe("the product's own graphs", () => {
+  const { version } = versionOf('ble-location', 'x');
+  const built = { ...version, images: { ...version.images, [version.spec.train.component]: IMAGE, transfer: IMAGE } };
+  const file = { path: 'gold/a.csv', sha256: 'a'.repeat(64), bytes: 3, url: 'https://store.example/a.csv?sig=SECRET' };
+
+  it.each([
+    [
+      'training',
+      trainingJob({
+        runId: 'train-ble-location-0123456789abcdef-a1',
+        version: built,
+        inputs: [file],
+        outputs: [{ name: 'run-report.json', url: file.url, readUrl: file.url }],
+      }),
+    ],
+    [
+      'publication',
+      publicationJob({
+        runId: 'promote-ble-location-0123456789abcdef-a1',
+        version: built,
+        modelDigest: 'b'.repeat(64),
+        archive: { sha256: 'c'.repeat(64) },
+        source: '{}',
+        upload: { url: file.url, headers: { 'if-none-match': '*' } },
+      }),
+    ],
+  ])('%s compiles, and no signed address reaches the document', (_name, job) => {
+    const compiled = compilePipeline(job);
+
+    expect(() => readPipelineFile(compiled.yaml)).not.toThrow();
+    expect(openReferences(compiled)).toEqual([]);
+    expect(compiled.yaml).not.toContain('SECRET');
   });
 });
 

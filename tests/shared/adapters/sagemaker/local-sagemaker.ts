@@ -19,8 +19,8 @@ export interface LocalSagemaker extends Sagemaker {
   readonly cloud: SageMakerCloud;
   readonly clients: AwsClients;
   /** Publishes a model.json with these members and gives the request that serves it. */
-  request(model: Record<string, unknown>, change?: Partial<ServingRequest['target']>): Promise<ServingRequest>;
-  close(): Promise<void>;
+  readonly request: (model: Record<string, unknown>, change?: Partial<ServingRequest['target']>) => Promise<ServingRequest>;
+  readonly close: () => Promise<void>;
 }
 
 export function awsClients(aws: LocalAws): AwsClients {
