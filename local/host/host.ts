@@ -12,7 +12,6 @@ import { HostStartError } from './config/start-error.ts';
 import { loadFunctionApp, type FunctionApp } from './core/function-app.ts';
 import { createDurableEngine, type DurableEngine, type Profile } from './durable/engine.ts';
 import { createMemoryStore, openJournalStore, type Store } from './durable/store.ts';
-import type { EngineTestHooks } from './durable/engine-hooks.ts';
 import type { ParameterBinding } from './core/rpc.ts';
 import { bodyLimitOf, durableSettings, exportHostName, once, within } from './start-parts.ts';
 import { createFunctionRoutes } from './triggers/http/function-routes.ts';
@@ -46,8 +45,6 @@ export interface HostOptions {
   /** Settings read beforehand, instead of `hostJson`. */
   readonly settings?: HostSettings;
   readonly log?: HostLog;
-  /** Reaches into the engine, for the test host. */
-  readonly engineHooks?: EngineTestHooks;
   /** Ask for function keys (kept in the data folder). Default: every caller is admin, as under Core Tools. */
   readonly enableAuth?: boolean;
 }
@@ -125,22 +122,19 @@ async function start(options: HostOptions, log: HostLog, undo: (() => unknown)[]
   const store =
     options.store ?? (options.dataDir === undefined ? createMemoryStore() : openJournalStore({ dir: join(options.dataDir, 'durable') }));
   const blocked = () => store.blocked();
-  const engine = createDurableEngine(
-    {
-      app,
-      store,
-      clock,
-      settings: {
-        ...durableSettings(settings.durableTask),
-        ...(keys.systemKey ? { systemKey: keys.systemKey } : {}),
-        ...(options.timers ? { timers: options.timers } : {}),
-      },
-      baseUrl: () => front.origin,
-      log: (entry) => log({ source: 'Host.Triggers.DurableTask', ...entry }),
-      ...(options.profile ? { profile: options.profile } : {}),
+  const engine = createDurableEngine({
+    app,
+    store,
+    clock,
+    settings: {
+      ...durableSettings(settings.durableTask),
+      ...(keys.systemKey ? { systemKey: keys.systemKey } : {}),
+      ...(options.timers ? { timers: options.timers } : {}),
     },
-    options.engineHooks,
-  );
+    baseUrl: () => front.origin,
+    log: (entry) => log({ source: 'Host.Triggers.DurableTask', ...entry }),
+    ...(options.profile ? { profile: options.profile } : {}),
+  });
 
   const extraInputs = (planned: PlannedFunction): ParameterBinding[] =>
     planned.clientInputs.map(({ name }) => ({ name, data: engine.clientBinding() }));

@@ -40,11 +40,7 @@ export interface DurableTaskSettings {
   /** `undefined` = the engine's own choice. */
   readonly maxConcurrentActivityFunctions: number | undefined;
   readonly maxConcurrentOrchestratorFunctions: number | undefined;
-  /** Whether TaskScheduled and SubOrchCreated events carry their input. */
-  readonly storeInputsInOrchestrationHistory: boolean;
   readonly overridableExistingInstanceStates: 'NonRunningStates' | 'AnyState';
-  /** Pause between polls of a 202-answering durable HTTP call, in milliseconds. */
-  readonly defaultAsyncRequestSleepTimeMs: number;
 }
 
 /** Everything of host.json that applies here. */
@@ -72,7 +68,6 @@ const DEFAULTS = {
   newBatchThreshold: 8,
   maxDequeueCount: 5,
   pollingInterval: 2000,
-  asyncSleep: 30_000,
 };
 
 /**
@@ -138,17 +133,10 @@ function durableTaskSettings(read: SettingReader, file: string, environment: App
     versionFailureStrategy: read.choice(`${at}:versionFailureStrategy`, ['Reject', 'Fail'], 'Reject'),
     maxConcurrentActivityFunctions: read.integer(`${at}:maxConcurrentActivityFunctions`, undefined, 1, 100_000),
     maxConcurrentOrchestratorFunctions: read.integer(`${at}:maxConcurrentOrchestratorFunctions`, undefined, 1, 100_000),
-    storeInputsInOrchestrationHistory: read.flag(`${at}:storeInputsInOrchestrationHistory`, false),
     overridableExistingInstanceStates: read.choice(
       `${at}:overridableExistingInstanceStates`,
       ['NonRunningStates', 'AnyState'],
       'NonRunningStates',
-    ),
-    defaultAsyncRequestSleepTimeMs: read.integer(
-      `${at}:httpSettings:defaultAsyncRequestSleepTimeMilliseconds`,
-      DEFAULTS.asyncSleep,
-      0,
-      86_400_000,
     ),
   };
 }

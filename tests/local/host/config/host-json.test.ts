@@ -81,6 +81,15 @@ describe('keys', () => {
     ]);
   });
 
+  it('of the Durable extension that this host does not apply are named as well', () => {
+    const durableTask = { storeInputsInOrchestrationHistory: true, httpSettings: { defaultAsyncRequestSleepTimeMilliseconds: 5 } };
+    const { warnings } = read({ version: '2.0', extensions: { durableTask } });
+    expect(warnings.map((line) => /"extensions\.durableTask\.(.*)"/.exec(line)?.[1])).toEqual([
+      'storeInputsInOrchestrationHistory',
+      'httpSettings.defaultAsyncRequestSleepTimeMilliseconds',
+    ]);
+  });
+
   it('that are known and change nothing on one machine give no warning', () => {
     const storageProvider = { partitionCount: 4, useTablePartitionManagement: true };
     const settings = read({
