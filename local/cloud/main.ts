@@ -9,7 +9,7 @@ import { CloudConfigError, readCloudConfig, type CloudConfig } from './config.ts
 /** How often is looked whether the parent is still there. */
 const PARENT_MS = 1_000;
 /** How long stopping may take before the process ends anyway. */
-const STOP_MS = 20_000;
+const STOP_MS = 10_000;
 
 async function main(): Promise<void> {
   const config = readCloudConfig(await configText());

@@ -41,7 +41,6 @@ export interface ExperimentRecord {
   namespace: string;
   storageState: StorageState;
   createdAt: number;
-  lastRunCreatedAt: number;
 }
 
 export interface StateChange {

@@ -20,16 +20,15 @@ const experiments: Listable<ExperimentRecord> = {
     namespace: ({ namespace }) => namespace,
     storage_state: ({ storageState }) => storageState,
     created_at: ({ createdAt }) => Math.floor(createdAt / 1000),
-    last_run_created_at: ({ lastRunCreatedAt }) => Math.floor(lastRunCreatedAt / 1000),
   },
-  sortable: ['experiment_id', 'id', 'name', 'display_name', 'created_at', 'last_run_created_at'],
+  sortable: ['experiment_id', 'id', 'name', 'display_name', 'created_at'],
 };
 
-const view = (record: ExperimentRecord) => ({
-  ...record,
-  createdAt: seconds(record.createdAt),
-  lastRunCreatedAt: seconds(record.lastRunCreatedAt),
-});
+function view({ store }: ApiContext, record: ExperimentRecord): object {
+  const own = store.runs().filter(({ experimentId }) => experimentId === record.experimentId);
+  const last = own.reduce((latest, { createdAt }) => Math.max(latest, createdAt), 0);
+  return { ...record, createdAt: seconds(record.createdAt), lastRunCreatedAt: seconds(last) };
+}
 
 /** The experiment, or 404. */
 export function findExperiment({ store }: ApiContext, experimentId: string): ExperimentRecord {
@@ -54,7 +53,6 @@ function addExperiment({ store, clock }: ApiContext, displayName: string, descri
     namespace,
     storageState: 'AVAILABLE',
     createdAt: clock.now(),
-    lastRunCreatedAt: 0,
   };
   store.catalog.update((value) => value.experiments.push(experiment));
   return experiment;
@@ -78,7 +76,7 @@ export const createExperiment: Route = async (context, call) => {
     throw new ApiError('invalid-argument', 'Failed to create a new experiment: Experiment namespace is empty in multi-user mode');
   }
   allow(context, call, { verb: 'create', resource: 'experiments', namespace });
-  return answer(experimentMessage, view(addExperiment(context, body.displayName, body.description ?? '', namespace)));
+  return answer(experimentMessage, view(context, addExperiment(context, body.displayName, body.description ?? '', namespace)));
 };
 
 function found(context: ApiContext, call: Call, verb: string): ExperimentRecord {
@@ -87,7 +85,7 @@ function found(context: ApiContext, call: Call, verb: string): ExperimentRecord 
   return experiment;
 }
 
-export const getExperiment: Route = (context, call) => answer(experimentMessage, view(found(context, call, 'get')));
+export const getExperiment: Route = (context, call) => answer(experimentMessage, view(context, found(context, call, 'get')));
 
 export const listExperiments: Route = (context, call) => {
   const namespace = call.query.get('namespace') ?? '';
@@ -99,7 +97,7 @@ export const listExperiments: Route = (context, call) => {
   const page = listPage(experiments, own, call.query);
   return listAnswer(
     'experiments',
-    page.items.map((item) => writeMessage(experimentMessage, view(item))),
+    page.items.map((item) => writeMessage(experimentMessage, view(context, item))),
     page,
   );
 };

@@ -186,7 +186,6 @@ export const createRun: Route = async (context, call) => {
     stateHistory: [],
     tasks: [],
   });
-  store.catalog.update(() => (experiment.lastRunCreatedAt = now));
   runner.start(run);
   return answer(runMessage, runView(run, true));
 };

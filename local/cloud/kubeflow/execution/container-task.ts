@@ -8,6 +8,7 @@ import type { Store } from '../store.ts';
 import { failure, type DueTask, type TaskResult } from './dag.ts';
 import { ImagePullError } from './images.ts';
 import { logFile, podName, type Journal } from './journal.ts';
+import { podSettings } from './pod-settings.ts';
 import { startStep, StepError, type StartedStep } from './step.ts';
 
 /** What a task needs of its surroundings. */
@@ -60,6 +61,9 @@ async function runAttempt(
   const { options, store } = context;
   const root = run.pipelineRoot || pipeline.spec.defaultPipelineRoot || options.pipelineRoot || DEFAULT_ROOT;
   const name = pipeline.spec.pipelineInfo?.name ?? '';
+  const { problem, deadlineMs } = podSettings(pipeline, due.component.executorLabel);
+  if (problem !== undefined) return failure(problem);
+  let late = false;
   try {
     const step = startStep(options, {
       component: due.component,
@@ -80,18 +84,27 @@ async function runAttempt(
       },
     });
     context.steps.add(run, step);
+    // The machine's time: a clock that is moved does not move while a process is in flight.
+    const timer =
+      deadlineMs === undefined ? undefined : setTimeout(() => ((late = true), void step.process.stop(options.graceMs)), deadlineMs);
     try {
-      return { state: 'SUCCEEDED', outputs: await step.outputs() };
+      const outputs = await step.outputs();
+      return late ? tooLate(deadlineMs) : { state: 'SUCCEEDED', outputs };
     } finally {
+      clearTimeout(timer);
       context.steps.remove(run, step);
     }
   } catch (error) {
     const stop = context.stopReason(run);
     if (stop) return { state: 'FAILED', error: stop };
+    if (late) return tooLate(deadlineMs);
     if (error instanceof StepError || error instanceof ImagePullError) return failure(error.message);
     throw error;
   }
 }
+
+const tooLate = (deadlineMs = 0): TaskResult =>
+  failure(`DeadlineExceeded: Pod was active on the node longer than the specified deadline (${deadlineMs / 1000} s)`);
 
 function limitsOf(container: Container): TaskRecord['resources'] {
   const { resourceCpuLimit, cpuLimit, resourceMemoryLimit, memoryLimit, accelerator } = container.resources ?? {};

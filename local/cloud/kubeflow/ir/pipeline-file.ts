@@ -16,9 +16,18 @@ const invalid = (message: string): never => {
   throw new PipelineFileError(`invalid v2 pipeline spec: ${message}`);
 };
 
-/** Reads the text of a pipeline file (facts/kubeflow.md §2). Throws `PipelineFileError`. */
+/** The same file is read at upload, in lists and for every run; parsing it costs more than all the rest of a call. */
+const recent = new Map<string, Pipeline>();
+const RECENT = 32;
+
+/** Reads the text of a pipeline file (facts/kubeflow.md §2); the result is shared and not to be changed. Throws `PipelineFileError`. */
 export function readPipelineFile(text: string): Pipeline {
-  return readPipelineDocuments(yamlDocuments(text));
+  const known = recent.get(text);
+  if (known) return known;
+  const pipeline = readPipelineDocuments(yamlDocuments(text));
+  for (const oldest of [...recent.keys()].slice(0, Math.max(0, recent.size - RECENT + 1))) recent.delete(oldest);
+  recent.set(text, pipeline);
+  return pipeline;
 }
 
 /** Reads documents that are JSON already (an inline `pipeline_spec` of a run). Throws `PipelineFileError`. */

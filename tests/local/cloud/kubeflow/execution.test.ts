@@ -156,6 +156,32 @@ describe('a step that fails', () => {
     expect((await client.until(run_id, 'FAILED', 'SUCCEEDED')).error?.message).toMatch(/exit code 127.*\/no\/such\/program/);
   });
 
+  describe('because of what its pod was to be', () => {
+    const withPod = (settings: object, script = '0') => ({
+      pipeline_spec: {
+        pipeline_spec: single(script),
+        platform_spec: { platforms: { kubernetes: { deploymentSpec: { executors: { 'exec-only': settings } } } } },
+      },
+    });
+    const secret = { secretName: 's', keyToEnv: [{ secretKey: 'k', envVar: 'K' }] };
+
+    test.each<[string, object, string, RegExp]>([
+      ['a secret that is not there', { secretAsEnv: [secret] }, '0', /^CreateContainerConfigError: secret not found/],
+      ['a deadline that it passes', { activeDeadlineSeconds: 1 }, 'setInterval(() => {}, 1000)', /^DeadlineExceeded: .*\(1 s\)/],
+    ])('%s', async (_, settings, script, message) => {
+      const { body } = await client.call('POST', '/runs', { display_name: 'pod', ...withPod(settings, script) });
+
+      expect((await client.until(body.run_id ?? '', 'FAILED', 'SUCCEEDED')).error?.message).toMatch(message);
+    });
+
+    test('but not because of an optional secret or a node selector', async () => {
+      const settings = { secretAsEnv: [{ ...secret, optional: true }], nodeSelector: { labels: { intelvm: 'sgx' } } };
+      const { body } = await client.call('POST', '/runs', { display_name: 'pod', ...withPod(settings) });
+
+      expect((await client.until(body.run_id ?? '', 'FAILED', 'SUCCEEDED')).state).toBe('SUCCEEDED');
+    });
+  });
+
   test('is repeated as its retry policy says', async () => {
     const script = `const fs = require('fs'); const f = '${join(dataDir, 'count')}';
       const n = (fs.existsSync(f) ? Number(fs.readFileSync(f)) : 0) + 1; fs.writeFileSync(f, String(n)); console.log('attempt', n); process.exit(n < 3 ? 1 : 0)`;
