@@ -196,7 +196,9 @@ async function start(options: HostOptions, log: HostLog, undo: (() => unknown)[]
   const admin = { app, plan, routePrefix: settings.routePrefix, baseUrl: front.origin, runByHand };
   front.serve({ admin, routes, keys, engine: (request) => engine.fetch(request) });
   for (const listener of listeners) listener.start();
-  for (const line of routes.describe(front.origin)) say('information', line);
+  for (const line of routes.describe(front.origin)) say('debug', line);
+  const counts = `${plan.http.length} HTTP, ${plan.queue.length} queue, ${plan.timer.length} timer, ${plan.durable.length} Durable`;
+  say('information', `Serving at ${front.origin}: ${counts} functions (list: ${front.origin}/admin/functions).`);
   if (plan.disabled.size > 0) say('information', `Disabled by app settings: ${[...plan.disabled].join(', ')}`);
 
   const stopOnce = once(async (drainMs: number) => {
