@@ -4,6 +4,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { randomUUID } from 'node:crypto';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { RejectedError, TransientError } from '../../errors/errors.ts';
 import { noActions, takeAction, type Actions } from './delta-actions.ts';
 import type { Snapshot } from './delta-snapshot.ts';
 import { sqlName, sqlText, type Duck } from './duck.ts';
@@ -12,15 +13,32 @@ import { createBlob, downloadBlob, putBlob } from './storage.ts';
 
 const KINDS = ['protocol', 'metaData', 'txn', 'add', 'remove'] as const;
 
-/** Reads the parts of a classic checkpoint. */
+/** Reads the parts of a classic checkpoint. Rejects `table-invalid` when a part is damaged: the state is all of it or an error. */
 export async function readCheckpoint(duck: Duck, container: ContainerClient, names: readonly string[]): Promise<Actions> {
-  const actions = noActions();
   const local: string[] = [];
   for (const name of names) {
     const file = join(duck.dir, `checkpoint-${randomUUID()}.parquet`);
     await downloadBlob(container, name, null, file);
     local.push(file);
   }
+  try {
+    return await actionsIn(duck, names, local);
+  } catch (error) {
+    if (error instanceof RejectedError || error instanceof TransientError || !(error instanceof Error)) throw error;
+    throw new RejectedError(
+      'table-invalid',
+      `${names.join(', ')}: the checkpoint cannot be read (${error.message.split('\n')[0]!.slice(0, 200)}). Mend: restore or remove it.`,
+      {
+        cause: error,
+      },
+    );
+  } finally {
+    for (const file of local) await rm(file, { force: true });
+  }
+}
+
+async function actionsIn(duck: Duck, names: readonly string[], local: readonly string[]): Promise<Actions> {
+  const actions = noActions();
   const source = `read_parquet([${local.map(sqlText).join(', ')}], hive_partitioning = false, union_by_name = true)`;
   const present = new Set((await duck.describe(`SELECT * FROM ${source}`)).map((column) => column.name));
   const kinds = KINDS.filter((kind) => present.has(kind));
@@ -32,7 +50,6 @@ export async function readCheckpoint(duck: Duck, container: ContainerClient, nam
         const text = row[kind];
         if (typeof text === 'string') takeAction(actions, { [kind]: JSON.parse(text) as unknown }, `${names[0]} (${kind})`);
       }
-  for (const file of local) await rm(file, { force: true });
   return actions;
 }
 

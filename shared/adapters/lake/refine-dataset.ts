@@ -18,7 +18,7 @@ import type { LocalFile } from './parquet.ts';
 import { QUARANTINE_FIELDS, quarantineFile } from './quarantine.ts';
 import { uploadFile } from './storage.ts';
 import { makeContent, type Content } from './table-content.ts';
-import { describeCommit, fieldsOf, findTransaction, openTable, remember, selectFiles, type OpenTable } from './table-files.ts';
+import { describeCommit, findTransaction, openTable, remember, selectFiles, shapeOf, type OpenTable } from './table-files.ts';
 
 /** Everything one piece of work needs. */
 export interface Work {
@@ -136,11 +136,11 @@ async function silverContent(work: Work, intake: Intake, bad: BadRows): Promise<
 async function showSilver(work: Work, table: OpenTable, content: Content): Promise<number> {
   const spec = work.pipeline.spec.tables.silver;
   const snapshot = await readSnapshot(table);
-  const fields = snapshot ? fieldsOf(table, snapshot) : content.fields;
-  if (snapshot) refuseChangedSchema(table.root, spec.sql, fields, content.fields);
+  const shape = snapshot ? shapeOf(table, snapshot) : { fields: content.fields, partitionColumns: [] };
+  if (snapshot) refuseChangedSchema(table.root, spec.sql, shape.fields, content.fields);
   const kept = spec.mode === 'append' && snapshot ? [...snapshot.files.values()] : [];
   const fresh = content.file === null ? [] : [pseudoAdd(table, content.file)];
-  await work.duck.run(`CREATE OR REPLACE TEMP VIEW silver AS ${await selectFiles(table, fields, [...kept, ...fresh])}`);
+  await work.duck.run(`CREATE OR REPLACE TEMP VIEW silver AS ${await selectFiles(table, shape, [...kept, ...fresh])}`);
   return snapshot?.version ?? -1;
 }
 
@@ -183,7 +183,7 @@ async function commitGold(work: Work, tables: Tables, computed: Gold | null): Pr
 async function computeNewest(work: Work, tables: Tables): Promise<Gold> {
   const goldVersion = (await readSnapshot(tables.gold))?.version ?? -1;
   const snapshot = (await readSnapshot(tables.silver))!;
-  const select = await selectFiles(tables.silver, fieldsOf(tables.silver, snapshot), [...snapshot.files.values()]);
+  const select = await selectFiles(tables.silver, shapeOf(tables.silver, snapshot), [...snapshot.files.values()]);
   await work.duck.run(`CREATE OR REPLACE TEMP VIEW silver AS ${select}`);
   return computeGold(work, goldVersion, snapshot.version);
 }

@@ -13,7 +13,7 @@ import { noActions } from './delta-actions.ts';
 import { readSnapshot } from './delta-snapshot.ts';
 import type { DeltaField } from './delta-types.ts';
 import { sqlName, sqlText, type Duck } from './duck.ts';
-import { describeCommit, fieldsOf, selectFiles, type OpenTable } from './table-files.ts';
+import { describeCommit, selectFiles, shapeOf, type OpenTable } from './table-files.ts';
 
 /** Size at which a part is closed. */
 const PART_BYTES = 32 * 1024 * 1024;
@@ -48,11 +48,11 @@ export async function stageGold(duck: Duck, gold: OpenTable, store: Store, reque
       'gold-changed',
       `${gold.root} version ${version} has the digest ${commit.digest}, not ${digest}: its log was rewritten.`,
     );
-  const fields = fieldsOf(gold, snapshot);
+  const shape = shapeOf(gold, snapshot);
   // By path, as the digest is made: equal digest, equal text.
   const files = [...snapshot.files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   const csv = join(duck.dir, 'staged.csv');
-  const query = `SELECT ${fields.map(written).join(', ')} FROM (${await selectFiles(gold, fields, files)})`;
+  const query = `SELECT ${shape.fields.map(written).join(', ')} FROM (${await selectFiles(gold, shape, files)})`;
   await duck.run(`COPY (${query}) TO ${sqlText(csv)} (FORMAT csv, HEADER true, DELIMITER ',', QUOTE '"', ESCAPE '"', NULLSTR '')`);
   const made: StagedFile[] = [];
   for await (const part of parts(csv)) made.push(await keep(store, `${folder}part-${String(made.length).padStart(5, '0')}.csv`, part));

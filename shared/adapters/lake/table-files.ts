@@ -28,6 +28,16 @@ interface LocalCopy {
   sha256: string;
 }
 
+/** Columns of a table, and which of them stand in the log instead of the files. */
+export interface Shape {
+  fields: readonly DeltaField[];
+  partitionColumns: readonly string[];
+}
+
+export function shapeOf(table: OpenTable, snapshot: Snapshot): Shape {
+  return { fields: parseSchema(snapshot.metaData.schemaString, table.root), partitionColumns: snapshot.metaData.partitionColumns };
+}
+
 let copies = 0;
 
 export function openTable(duck: Duck, container: ContainerClient, layer: Commit['layer'], pipeline: string, name: string): OpenTable {
@@ -74,25 +84,35 @@ async function copyOf(table: OpenTable, add: Add): Promise<LocalCopy> {
   return copy;
 }
 
-/** The table's columns. Rejects `table-unsupported` for a partitioned table: its values stand in the log, not in the files. */
-export function fieldsOf(table: OpenTable, snapshot: Snapshot): DeltaField[] {
-  if (snapshot.metaData.partitionColumns.length > 0)
-    throw new RejectedError(
-      'table-unsupported',
-      `${table.root}: it is partitioned by ${snapshot.metaData.partitionColumns.join(', ')}; only tables without partitions are refined from.`,
-    );
-  return parseSchema(snapshot.metaData.schemaString, table.root);
+/** SQL that selects all rows of `files` with the table's columns, in the order of the files. */
+export async function selectFiles(table: OpenTable, shape: Shape, files: readonly Add[]): Promise<string> {
+  const columns = shape.fields.map((field) => sqlName(field.name)).join(', ');
+  // Neighbours with the same partition values are read together; the values come from the log, never from the files.
+  const groups: { values: string; files: string[]; add: Add }[] = [];
+  for (const add of files) {
+    const values = JSON.stringify(shape.partitionColumns.map((column) => add.partitionValues[column] ?? null));
+    const { file } = await copyOf(table, add);
+    if (groups.at(-1)?.values === values) groups.at(-1)!.files.push(file);
+    else groups.push({ values, files: [file], add });
+  }
+  const stored = shape.fields.filter((field) => !shape.partitionColumns.includes(field.name));
+  const selects = groups.map((group) => {
+    const partitions = shape.fields.filter((field) => shape.partitionColumns.includes(field.name));
+    const values = partitions.map((field) => `, ${partitionValue(table, field, group.add)} AS ${sqlName(field.name)}`).join('');
+    return `SELECT *${values} FROM read_parquet([${group.files.map(sqlText).join(', ')}], schema = ${readSchema(stored)}, hive_partitioning = false)`;
+  });
+  // An empty list is an error in read_parquet.
+  if (selects.length === 0)
+    return `SELECT ${shape.fields.map((field) => `CAST(NULL AS ${duckType(field.type)}) AS ${sqlName(field.name)}`).join(', ')} WHERE false`;
+  return `SELECT ${columns} FROM (${selects.join(' UNION ALL BY NAME ')})`;
 }
 
-/** SQL that selects all rows of `files`, with the columns `fields`, in the order of the files. */
-export async function selectFiles(table: OpenTable, fields: readonly DeltaField[], files: readonly Add[]): Promise<string> {
-  const local: string[] = [];
-  for (const add of files) local.push((await copyOf(table, add)).file);
-  // An empty list is an error in read_parquet.
-  if (local.length === 0)
-    return `SELECT ${fields.map((field) => `CAST(NULL AS ${duckType(field.type)}) AS ${sqlName(field.name)}`).join(', ')} WHERE false`;
-  const columns = fields.map((field) => sqlName(field.name)).join(', ');
-  return `SELECT ${columns} FROM read_parquet([${local.map(sqlText).join(', ')}], schema = ${readSchema(fields)}, hive_partitioning = false)`;
+/** A partition value of the log as SQL: a string of the column's type; empty and absent are null (facts/delta.md §3.1). */
+function partitionValue(table: OpenTable, field: DeltaField, add: Add): string {
+  const text = add.partitionValues[field.name] ?? '';
+  if (typeof field.type !== 'string' || field.type === 'binary')
+    throw new RejectedError('table-unsupported', `${table.root}: partition column "${field.name}" has a type that is not read here.`);
+  return `CAST(${text === '' ? 'NULL' : sqlText(text)} AS ${duckType(field.type)})`;
 }
 
 /** Rows of one file: what the log says, else counted. */

@@ -125,15 +125,30 @@ describe('a value that is not of its type', () => {
       ['2020-01-01', 'now', 'infinity', 'epoch', '2020-01-01T25:00:00Z', '2020-02-30T10:00:00Z', '10-18-2016 11:15:21', '1577836800'],
     ],
   ];
-  it.each(bad.flatMap(([type, values]) => values.map((value) => [type, value] as const)))('%s does not take %j', async (type, value) => {
-    const pipeline = pipelineOf({ ...types, source: { columns: { v: type } } });
-    const quoted = value.includes(',') ? `"${value}"` : value;
+  it.each(bad)('%s does not take what DuckDB or another lenient reader would', async (type, values) => {
+    const rig = await makeRig();
+    const pipeline = pipelineOf({
+      ...types,
+      source: { columns: { v: type }, badRows: 'quarantine' },
+      tables: { silver: { minRows: 0 }, gold: { minRows: 0 } },
+    });
+    const quoted = values.map((value) => (value.includes(',') ? `"${value}"` : value));
 
-    const { code, message } = await rejection(await makeRig(), `v\n${quoted}\n`, pipeline);
+    const refined = await rig.refine(pipeline, PATH, `v\n${quoted.join('\n')}\n`);
+
+    expect(refined.quarantinedRows).toBe(values.length);
+    const { rows } = await judgeTable(rig.container, 'quarantine/p/rows/');
+    expect(rows.map((row) => [row['raw'], row['rule']])).toEqual(quoted.map((raw) => [raw, 'type:v']));
+    for (const [n, row] of rows.entries()) expect(row['reason']).toContain(`column "v" holds ${JSON.stringify(values[n])}, which is not `);
+  });
+
+  it('fails the dataset, naming file, line, column, value, rule and mend', async () => {
+    const { code, message } = await rejection(await makeRig(), `${HEADER}${rowsOf(2)}3,c,2024-01-01T10:00:00Z,12;5\n`);
 
     expect(code).toBe('bad-rows');
-    expect(message).toContain(`${PATH}, line 2: column "v" holds ${JSON.stringify(value)}, which is not `);
-    expect(message).toContain(`(rule type:v)`);
+    expect(message).toContain(
+      `${PATH}, line 4: column "amount" holds "12;5", which is not a finite number (such as -12.5 or 1e-3) (rule type:amount). Mend: `,
+    );
   });
 
   const good: [string, string[]][] = [
