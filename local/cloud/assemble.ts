@@ -1,5 +1,6 @@
 // Starts every stand-in of the local cloud on its port, each with a folder of its own, and stops them together.
 // They know each other only where the real services do: STS and ARM trust the local tenant, SageMaker reads from S3.
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
@@ -160,7 +161,8 @@ function withPython({ python }: CloudConfig, images: CloudConfig['kubeflow']['im
         ...(image.command ? { command: image.command } : {}),
         ...(image.cwd === undefined ? {} : { cwd: image.cwd }),
         programs: { ...(python ? { python: python.command, python3: python.command } : {}), ...image.programs },
-        env: { ...python?.env, ...image.env },
+        // Steps have a home of their own; packages that the user installed for this Python are still to be found.
+        env: { ...(python ? { PYTHONUSERBASE: join(homedir(), '.local') } : {}), ...python?.env, ...image.env },
       },
     ]),
   );
