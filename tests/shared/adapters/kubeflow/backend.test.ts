@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type CloudServer, cutConnection, type Handler, serve } from '../../../../local/cloud/kit/server.ts';
 import { createKubeflowBackend, type KubeflowOptions, runIdOf } from '../../../../shared/adapters/kubeflow/backend.ts';
+import { compilePipeline } from '../../../../shared/adapters/kubeflow/ir.ts';
 import type { JobSpec } from '../../../../shared/contracts/training.ts';
 
 const servers: CloudServer[] = [];
@@ -114,6 +115,70 @@ describe('submitting', () => {
 
   it('gives one id for one name, for ever', () => {
     expect(runIdOf('train-ble-0123456789abcdef-a1')).toBe('87f89a0e-bb88-56e6-96f7-422dbd99525b');
+  });
+
+  describe('looks first', () => {
+    const compiled = compilePipeline(job);
+    const existing = (run_id: string) => ({
+      run_id,
+      display_name: job.name,
+      pipeline_version_reference: { pipeline_id: 'p1', pipeline_version_id: 'v1' },
+    });
+    const version = () => answer({ pipeline_version_id: 'v1', display_name: compiled.name, pipeline_spec: compiled.spec });
+    const posts = (seen: string[]) => seen.filter((line) => line.startsWith('POST') && line.endsWith('/runs'));
+    const knowing = (inner: Handler, routes: Record<string, () => Response>): Handler => {
+      return (request) => {
+        const route = `${request.method} ${new URL(request.url).pathname.replace('/pipeline/apis/v2beta1', '')}`;
+        return routes[route]?.() ?? inner(request);
+      };
+    };
+
+    it('by its own id: nothing else is asked or made', async () => {
+      const id = runIdOf(job.name);
+      const routes = { [`GET /runs/${id}`]: () => answer(existing(id)), 'GET /pipelines/p1/versions/v1': version };
+      const { backend, seen } = await over(knowing(() => fault(500, 'nothing else'), routes));
+
+      await expect(backend.submit(job)).resolves.toEqual({ jobId: id, adopted: true });
+      expect(seen).toHaveLength(2);
+    });
+
+    it('by name, because a server may have ignored the id', async () => {
+      const routes = { 'GET /runs': () => answer({ runs: [existing('theirs')] }), 'GET /pipelines/p1/versions/v1': version };
+      const { backend, seen } = await over(
+        knowing(
+          empty(() => fault(500)),
+          routes,
+        ),
+      );
+
+      await expect(backend.submit(job)).resolves.toEqual({ jobId: 'theirs', adopted: true });
+      expect(posts(seen)).toEqual([]);
+    });
+
+    it('never at the same time as another submission of the name: a second creation would start a second workflow', async () => {
+      let created = false;
+      const id = runIdOf(job.name);
+      const onCreate = () => {
+        created = true;
+        return answer(existing(id));
+      };
+      const server = empty(onCreate, () => (created ? answer(existing(id)) : fault(404)));
+      const { backend, seen } = await over(knowing(server, { 'GET /pipelines/p1/versions/v1': version }));
+
+      const answers = await Promise.all([backend.submit(job), backend.submit(job), backend.submit(job)]);
+
+      expect(answers.map(({ adopted }) => adopted)).toEqual([false, true, true]);
+      expect(posts(seen)).toHaveLength(1);
+    });
+
+    it('a failed submission does not stop the one that waits for it', async () => {
+      let turn = 0;
+      const { backend } = await over(empty(() => ((turn += 1) === 1 ? fault(400, 'bad') : answer({ run_id: 'second' }))));
+
+      const answers = await Promise.allSettled([backend.submit(job), backend.submit(job)]);
+
+      expect(answers.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    });
   });
 
   it('takes the id that the server chose when it ignores ours', async () => {
