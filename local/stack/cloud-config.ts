@@ -1,6 +1,6 @@
 // What the local cloud is told: which tenant, subscriptions, images and roles stand in for the real ones.
 import { join } from 'node:path';
-import { type ImageLock, imagePaths } from './images.ts';
+import { type ComponentFolders, type ImageLock, imagePaths } from './images.ts';
 
 /** Names of the local installation. None of them is a secret; they only have to be the same on both sides. */
 export const LOCAL = {
@@ -26,13 +26,35 @@ export const LOCAL = {
 
 export const STORAGE_ID = `/subscriptions/${LOCAL.subscriptionId}/resourceGroups/${LOCAL.resourceGroup}/providers/Microsoft.Storage/storageAccounts/devstoreaccount1`;
 
+/** What a test of the stack puts into its local cloud besides what every installation has. */
+export interface CloudAdditions {
+  /** Components that are not below `components/`: name → folder. One whose name begins with `serve` is a server. */
+  components?: ComponentFolders;
+  /** Principals besides Sluice and the developer. */
+  principals?: readonly {
+    clientId: string;
+    objectId: string;
+    name: string;
+    secret: string;
+    roles: readonly string[];
+    /** Negative: its tokens have expired already. */
+    tokenLifetimeSeconds?: number;
+  }[];
+  /** How long a Kubeflow run stays pending before its first step. */
+  pendingMs?: number;
+  /** How long a serving process may take until its first healthy answer. */
+  startupMs?: number;
+}
+
 export interface CloudConfigInput {
   root: string;
   dataDir: string;
   /** Azurite itself. */
   storage: string;
   lakePort: number;
+  components: ComponentFolders;
   images: ImageLock;
+  additions: CloudAdditions;
   python: string;
   developerSecret: string;
   identityHeader: string;
@@ -40,10 +62,11 @@ export interface CloudConfigInput {
 
 /** The document that `local/cloud/main.ts` reads. */
 export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
-  const { root, images, python } = input;
+  const { root, images, python, additions } = input;
+  const environmentOf = (component: string): Record<string, string> => imageEnvironment(root, input.components[component] ?? component);
   const steps = Object.entries(images).map(([component, image]) => [
     imageName(image),
-    { cwd: input.dataDir, env: imageEnvironment(root, component) },
+    { cwd: input.dataDir, env: environmentOf(component) },
   ]);
   const servers = Object.entries(images)
     .filter(([component]) => component.startsWith('serve'))
@@ -52,7 +75,7 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
       {
         command: [python, '-m', moduleOf(component), 'serve'],
         cwd: input.dataDir,
-        env: imageEnvironment(root, component),
+        env: environmentOf(component),
         digest: image.slice(image.indexOf('@') + 1),
       },
     ]);
@@ -66,6 +89,7 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
       clients: [
         { ...LOCAL.identity, name: 'sluice', roles: ['AssumeRoleWithWebIdentity'] },
         { ...LOCAL.developer, name: 'developer', secret: input.developerSecret, roles: ['admin'] },
+        ...(additions.principals ?? []),
       ],
       managedIdentity: { clientId: LOCAL.identity.clientId, header: input.identityHeader },
     },
@@ -80,7 +104,10 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
       },
     ],
     python: { command: python },
-    kubeflow: { images: Object.fromEntries(steps) as Record<string, unknown> },
+    kubeflow: {
+      images: Object.fromEntries(steps) as Record<string, unknown>,
+      ...(additions.pendingMs === undefined ? {} : { pendingMs: additions.pendingMs }),
+    },
     azureml: {
       subscriptionId: LOCAL.subscriptionId,
       resourceGroup: LOCAL.resourceGroup,
@@ -93,14 +120,15 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
       roles: [{ arn: LOCAL.promoterRole, subjects: [LOCAL.identity.objectId], audiences: [LOCAL.awsAudience] }],
       buckets: [LOCAL.bucket],
       images: Object.fromEntries(servers) as Record<string, unknown>,
+      ...(additions.startupMs === undefined ? {} : { startupMs: additions.startupMs }),
     },
   };
 }
 
 /** The environment in which a component's image runs here. One thread: the steps share the machine with everything else. */
-function imageEnvironment(root: string, component: string): Record<string, string> {
+function imageEnvironment(root: string, folder: string): Record<string, string> {
   return {
-    PYTHONPATH: imagePaths(root, component).join(':'),
+    PYTHONPATH: imagePaths(root, folder).join(':'),
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',
     OMP_NUM_THREADS: '1',

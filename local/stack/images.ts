@@ -7,22 +7,31 @@ import { parse } from 'yaml';
 /** Component name → image reference by digest. */
 export type ImageLock = Record<string, string>;
 
-/** Computes the lock of all components below `components/`; the shared protocol package is part of every image. */
-export async function lockImages(root: string): Promise<ImageLock> {
+/** Component name → folder of its code. */
+export type ComponentFolders = Readonly<Record<string, string>>;
+
+/** The components below `components/`. */
+export async function componentFolders(root: string): Promise<ComponentFolders> {
   const folder = join(root, 'components');
   const names = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  const protocol = await digestOfFolder(join(folder, 'protocol'));
+  const own = names.filter((one) => one !== 'protocol').sort();
+  return Object.fromEntries(own.map((name) => [name, join(folder, name)]));
+}
+
+/** Computes the lock of components; the shared protocol package is part of every image. */
+export async function lockImages(root: string, folders: ComponentFolders): Promise<ImageLock> {
+  const protocol = await digestOfFolder(join(root, 'components', 'protocol'));
   const lock: ImageLock = {};
-  for (const name of names.filter((one) => one !== 'protocol').sort()) {
-    const own = await digestOfFolder(join(folder, name));
-    lock[name] = `${await repositoryOf(join(folder, name))}@sha256:${createHash('sha256').update(`${protocol}\n${own}\n`).digest('hex')}`;
+  for (const [name, folder] of Object.entries(folders)) {
+    const own = await digestOfFolder(folder);
+    lock[name] = `${await repositoryOf(folder)}@sha256:${createHash('sha256').update(`${protocol}\n${own}\n`).digest('hex')}`;
   }
   return lock;
 }
 
 /** What runs when an image is started here: Python with the component's folder on its path. */
-export function imagePaths(root: string, component: string): string[] {
-  return [join(root, 'components', component), join(root, 'components', 'protocol')];
+export function imagePaths(root: string, folder: string): string[] {
+  return [folder, join(root, 'components', 'protocol')];
 }
 
 /** The repository that the component's own description names. */

@@ -4,10 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connectionString, startAzurite } from './azurite.ts';
+import { type AzuritePorts, connectionString, startAzurite } from './azurite.ts';
 import { ensureBuilt } from './build.ts';
-import { cloudConfig, LOCAL } from './cloud-config.ts';
-import { type ImageLock, lockImages } from './images.ts';
+import { type CloudAdditions, cloudConfig, LOCAL } from './cloud-config.ts';
+import { componentFolders, type ImageLock, lockImages } from './images.ts';
 import { startFunc } from './func.ts';
 import { claimPort, PortTakenError } from './ports.ts';
 import { ProcessFailedError, startProcess, stopProcess } from './processes.ts';
@@ -26,11 +26,15 @@ export interface StackOptions {
   ports: { api: number; lake: number; queue: number; table: number };
   environment: NodeJS.ProcessEnv;
   say: (line: string) => void;
+  /** Tests put misbehaving components and other people into the local cloud. */
+  additions?: CloudAdditions;
 }
 
 export interface Stack {
   /** Addresses for people. */
   urls: Record<string, string>;
+  /** Addresses of the parts of the local cloud; `admin` has Event Grid's chaos and deliveries. */
+  cloud: CloudUrls & { admin: string };
   images: ImageLock;
   python: string;
   /** Resolves with the name of a part that ended by itself. */
@@ -49,13 +53,9 @@ const HOST_PORT_TAKEN = 3;
 
 /** Brings everything up; when a part fails, those that are up are stopped again. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { root, dataDir, say } = options;
+  const { root, dataDir, say, additions = {} } = options;
   const logs = join(dataDir, 'logs');
   await mkdir(logs, { recursive: true, mode: 0o700 });
-  const python = await findPython({ root, environment: options.environment, say });
-  await ensureBuilt(root, say);
-  const [images, secrets] = await Promise.all([lockImages(root), localSecrets(dataDir)]);
-
   const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const each of stops.splice(0).reverse()) await each();
@@ -63,20 +63,33 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   let tell: (name: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => (tell = resolve));
   try {
-    const lakePort = await claimPort(options.ports.lake, 'the lake', '--lake-port');
-    const ports = {
-      blob: await claimPort(0, 'Azurite', ''),
-      queue: await claimPort(options.ports.queue, 'Azurite queues', '--lake-port'),
-      table: await claimPort(options.ports.table, 'Azurite tables', '--lake-port'),
-    };
+    const { ports, lakePort } = await claimPorts(options.ports);
     const azuriteLog = openSync(join(logs, 'azurite.log'), 'a');
-    const azurite = await startAzurite({ dataDir: join(dataDir, 'azurite'), ports, logFd: azuriteLog });
+    // Nothing of this waits for the other: looking for Python alone takes as long as Azurite does.
+    const parts = await Promise.allSettled([
+      startAzurite({ dataDir: join(dataDir, 'azurite'), ports, logFd: azuriteLog }).then((azurite) =>
+        stops.push(watched(azurite, 'Azurite', tell)),
+      ),
+      findPython({ root, environment: options.environment, say }),
+      ensureBuilt(root, say),
+      componentFolders(root).then(async (own) => {
+        const components = { ...own, ...additions.components };
+        return { components, images: await lockImages(root, components) };
+      }),
+      localSecrets(dataDir),
+    ] as const);
     closeSync(azuriteLog);
-    stops.push(watched(azurite, 'Azurite', tell));
+    const [, python, , { components, images }, secrets] = [
+      valueOf(parts[0]),
+      valueOf(parts[1]),
+      valueOf(parts[2]),
+      valueOf(parts[3]),
+      valueOf(parts[4]),
+    ];
 
     const storage = connectionString(ports);
-    const config = cloudConfig({ root, dataDir, storage, lakePort, images, python, ...secrets });
-    const cloud = await startProcess<{ urls: CloudUrls & Record<string, string> }>({
+    const config = cloudConfig({ root, dataDir, storage, lakePort, components, images, additions, python, ...secrets });
+    const cloud = await startProcess<{ urls: CloudUrls & { admin: string } }>({
       name: 'The local cloud',
       args: ['--import', 'tsx', join(root, 'local/cloud/main.ts'), '--config', '-'],
       environment: options.environment,
@@ -121,11 +134,27 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     await writeStackFile(dataDir, file);
     stops.push(() => removeStackFile(dataDir));
-    return { urls, images, python, failed, killAndRestartHost: () => host.killAndRestart(), stop };
+    return { urls, cloud: cloud.ready.urls, images, python, failed, killAndRestartHost: () => host.killAndRestart(), stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The value of a settled promise; the first failure is thrown after all have settled, so that nothing starts behind the stop. */
+function valueOf<Value>(part: PromiseSettledResult<Value>): Value {
+  if (part.status === 'rejected') throw part.reason;
+  return part.value;
+}
+
+async function claimPorts(wanted: StackOptions['ports']): Promise<{ lakePort: number; ports: AzuritePorts }> {
+  const lakePort = await claimPort(wanted.lake, 'the lake', '--lake-port');
+  const ports = {
+    blob: await claimPort(0, 'Azurite', ''),
+    queue: await claimPort(wanted.queue, 'Azurite queues', '--lake-port'),
+    table: await claimPort(wanted.table, 'Azurite tables', '--lake-port'),
+  };
+  return { lakePort, ports };
 }
 
 interface HostPart {
