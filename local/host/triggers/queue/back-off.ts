@@ -14,15 +14,19 @@ const SPREAD = 0.2;
 /** A back-off that never exceeds `mostMs`. */
 export function createBackOff(mostMs: number, random: () => number = Math.random): BackOff {
   let exponent = 0;
+  let isLongest = false;
   return {
     next() {
+      if (isLongest) return mostMs;
       const spread = 1 - SPREAD + random() * 2 * SPREAD;
       const pause = LEAST_MS + (2 ** exponent - 1) * LEAST_MS * spread;
-      if (pause < mostMs) exponent += 1;
+      exponent += 1;
+      isLongest = pause >= mostMs;
       return Math.min(pause, mostMs);
     },
     reset: () => {
       exponent = 0;
+      isLongest = false;
     },
   };
 }

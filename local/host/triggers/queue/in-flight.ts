@@ -13,7 +13,7 @@ export interface Taken {
 
 /** The messages in work. */
 export interface InFlight {
-  /** What the host before this one left unfinished in a queue; empty after a clean stop. Forgotten once read. */
+  /** What the host before this one left unfinished in a queue; empty after a clean stop. Each is to be ended once it was given back. */
   takeLeftOver(queue: string, connection: string | undefined): Taken[];
   begin(message: Taken): void;
   /** Replaces the receipt after the visibility was prolonged. */
@@ -39,7 +39,8 @@ export function createFileInFlight(dataFolder: string, onError: (error: Error) =
   const file = join(dataFolder, 'queue-in-flight.ndjson');
   let leftOver = [...readLines(file).values()];
   const current = new Map<string, Taken>();
-  let lines = 0;
+  // A rewrite at the first message drops what earlier hosts ended.
+  let lines = REWRITE_AFTER;
   let hasFailed = false;
   const write = (action: () => void): void => {
     try {
@@ -53,8 +54,8 @@ export function createFileInFlight(dataFolder: string, onError: (error: Error) =
     write(() => {
       lines += 1;
       if (lines < REWRITE_AFTER) appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 });
-      else writeFileSync(file, [...current.values()].map((taken) => `${JSON.stringify(taken)}\n`).join(''), { mode: 0o600 });
-      if (lines >= REWRITE_AFTER) lines = current.size;
+      else writeFileSync(file, [...leftOver, ...current.values()].map((taken) => `${JSON.stringify(taken)}\n`).join(''), { mode: 0o600 });
+      if (lines >= REWRITE_AFTER) lines = leftOver.length + current.size;
     });
   };
   const put = (message: Taken) => {
@@ -66,6 +67,7 @@ export function createFileInFlight(dataFolder: string, onError: (error: Error) =
       const isOf = (taken: Taken) => taken.queue === queue && taken.connection === connection;
       const found = leftOver.filter(isOf);
       leftOver = leftOver.filter((taken) => !isOf(taken));
+      for (const taken of found) current.set(taken.id, taken);
       return found;
     },
     begin: put,
@@ -75,7 +77,7 @@ export function createFileInFlight(dataFolder: string, onError: (error: Error) =
       append({ end: id });
     },
     close: () => {
-      if (current.size === 0) write(() => rmSync(file, { force: true }));
+      if (leftOver.length + current.size === 0) write(() => rmSync(file, { force: true }));
     },
   };
 }

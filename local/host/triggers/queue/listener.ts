@@ -171,6 +171,7 @@ export function createQueueListener(options: QueueListenerOptions): Listener {
         say('information', `Message ${id} of queue "${queueName}" was in work when the host before this one ended; it is delivered again.`),
       (error: unknown) => say('debug', `Message ${id} of queue "${queueName}" needs no redelivery: ${storageErrorText(error)}`),
     );
+    inFlight.end(id);
   }
 
   /** Resolves when few enough messages are in work for another batch. */
