@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { applyPatch, isTerminal, type InstanceState } from './instance-state.ts';
 import { readFrames, type Reading } from './journal-frames.ts';
 import type { HistoryEvent } from './history-events.ts';
+import { entryKinds } from './snapshot.ts';
 import { historyOf, type Transaction } from './store.ts';
 
 /** Where a history lies on disk, as JSON. */
@@ -62,14 +63,13 @@ function readSnapshot(dir: string, names: string[], number: number, loaded: Load
   const path = join(dir, fileOf(names, 'snapshot', number));
   const data = readFileSync(path);
   const reading = readFrames(data, (payload, payloadAt) => {
-    if (payload[0] === 0x7b) {
-      loaded.lsn = Math.max(loaded.lsn, (JSON.parse(payload.toString('utf8')) as { counter: number }).counter);
+    if (payload[0] === entryKinds.counter) {
+      loaded.lsn = Math.max(loaded.lsn, Number(payload.toString('utf8', 1)));
       return;
     }
-    const headLength = payload.readUInt32LE(0);
-    const { lsn, state } = JSON.parse(payload.toString('utf8', 4, 4 + headLength)) as { lsn: number; state: InstanceState };
+    const at = 5 + payload.readUInt32LE(1);
+    const { lsn, state } = JSON.parse(payload.toString('utf8', 5, at)) as { lsn: number; state: InstanceState };
     if (state.kind === 'orchestration') {
-      const at = 4 + headLength;
       if (isTerminal(state.status)) {
         state.history = undefined;
         loaded.located.set(state.id, { path, at: payloadAt + at, length: payload.length - at });

@@ -17,16 +17,20 @@ interface Source {
 /** How many bytes are gathered before they are written and others get a turn. */
 const chunkBytes = 256 * 1024;
 
+/** The first byte of a payload says what it is. */
+export const entryKinds = { counter: 0, instance: 1 } as const;
+
 /**
- * One entry's payload: length of the head (4 bytes), head as JSON `{lsn, state}`, history as JSON.
+ * One instance's payload: kind (1 byte), length of the head (4 bytes), head as JSON `{lsn, state}`, history as JSON.
  * The two are apart so that a start reads heads only.
  */
 export function encodeEntry(lsn: number, state: InstanceState, history: Buffer): { payload: Buffer; historyAt: number } {
   const bare = state.kind === 'orchestration' ? { ...state, history: undefined } : state;
   const head = Buffer.from(JSON.stringify({ lsn, state: bare }), 'utf8');
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(head.length, 0);
-  return { payload: Buffer.concat([length, head, history]), historyAt: 4 + head.length };
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt8(entryKinds.instance, 0);
+  prefix.writeUInt32LE(head.length, 1);
+  return { payload: Buffer.concat([prefix, head, history]), historyAt: prefix.length + head.length };
 }
 
 export interface Written {
@@ -60,7 +64,7 @@ export async function writeSnapshot(disk: DiskPort, dir: string, number: number,
   try {
     await put(magic);
     // A counter first, so that numbers go on rising even when the last transactions deleted instances.
-    await put(encodeFrame(Buffer.from(JSON.stringify({ counter: source.lsn() }), 'utf8')));
+    await put(encodeFrame(Buffer.concat([Buffer.from([entryKinds.counter]), Buffer.from(String(source.lsn()), 'utf8')])));
     for (const id of [...source.instances.keys()]) {
       const first = source.instances.get(id);
       if (!first) continue;

@@ -155,6 +155,20 @@ describe('the snapshot', () => {
     await again.close();
   });
 
+  test('holds instances of any size', async () => {
+    const store = openJournalStore({ dir, compactBytes: 100_000 });
+    await store.open();
+    const ids = Array.from({ length: 300 }, (_, i) => 'i'.repeat(i + 1));
+    for (const id of ids) await store.commit([put(id)]);
+    await store.close();
+    expect(readdirSync(dir).some((name) => name.startsWith('snapshot'))).toBe(true);
+
+    const again = await opened();
+
+    expect([...again.all()].map((state) => state.id)).toEqual(ids);
+    await again.close();
+  });
+
   test('refuses a damaged snapshot', async () => {
     const store = openJournalStore({ dir, compactBytes: 500 });
     await store.open();
