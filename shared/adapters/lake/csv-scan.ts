@@ -85,7 +85,7 @@ function quotedRecord(buffer: Buffer, start: number, atEnd: boolean): Found | nu
 function problemOf(found: Found | null, at: number, lineEnd: number): string | null {
   if (found === null || (found.problem !== null && found.end > lineEnd)) return 'a quote is opened and not closed';
   if (found.problem !== null) return found.problem;
-  return found.end - at > MAX_RECORD ? `the row is longer than ${MAX_RECORD} bytes` : null;
+  return found.end - at > MAX_RECORD ? `the row is longer than ${MAX_RECORD} bytes; only its beginning is kept` : null;
 }
 
 function countLines(buffer: Buffer, from: number, to: number): number {

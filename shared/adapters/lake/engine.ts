@@ -1,6 +1,7 @@
 // Port `RefineEngine` with DuckDB in this process: one piece of work at a time, so that the memory limit is the process's bound,
 // each in a private folder and an engine of its own.
 import type { BlobServiceClient } from '@azure/storage-blob';
+import { TransientError } from '../../errors/errors.ts';
 import type { RefineEngine, Store } from '../../ports/lake.ts';
 import { openDuck, type Duck, type DuckLimits } from './duck.ts';
 import { refuseForeignContainer } from './lake.ts';
@@ -29,6 +30,12 @@ export interface RefineEngineOptions {
   warn?: (message: string) => void;
 }
 
+/** A full disk is no fault of the data: another try, with other work done, may fit. */
+function diskError(error: unknown): unknown {
+  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ENOSPC') return error;
+  return new TransientError('disk-full', 'the work folder has no space left. Give it more disk or less at once.', { cause: error });
+}
+
 /** Makes the port. Nothing is opened or loaded before the first call. */
 export function createRefineEngine(options: RefineEngineOptions): RefineEngine {
   const limits: DuckLimits = {
@@ -44,12 +51,17 @@ export function createRefineEngine(options: RefineEngineOptions): RefineEngine {
   /** Runs after the pieces of work that were asked for before. */
   async function inTurn<T>(work: (duck: Duck) => Promise<T>): Promise<T> {
     const turn = last.then(async () => {
-      swept ??= sweep(options.workDir);
+      swept ??= sweep(options.workDir).catch((error: unknown) => {
+        swept = null;
+        throw error;
+      });
       await swept;
       return withFolder(options.workDir, async (dir) => {
         const duck = await openDuck(dir, limits);
         try {
           return await work(duck);
+        } catch (error) {
+          throw diskError(error);
         } finally {
           duck.close();
         }
@@ -62,7 +74,9 @@ export function createRefineEngine(options: RefineEngineOptions): RefineEngine {
   return {
     async refine(request) {
       refuseForeignContainer(request.container, options.lakeContainer);
-      const { pipeline, key, files } = request;
+      const { pipeline, key } = request;
+      // The order in which events came must not show in the tables.
+      const files = [...request.files].sort((a, b) => (a.path < b.path ? -1 : 1));
       const now = options.clock ?? Date.now;
       const warn = options.warn ?? (() => undefined);
       return inTurn((duck) => refineDataset({ duck, container, pipeline, key, files, now, warn }));

@@ -65,10 +65,16 @@ async function* moving(stream: NodeJS.ReadableStream, what: string): AsyncGenera
   }
 }
 
-/** Opens a blob; with `eTag` (no quotes) only that version of it. */
+/** Opens a blob; with `eTag` (no quotes) only that version of it. The stream that follows is watched by `moving`. */
 async function open(container: ContainerClient, path: string, eTag: string | null): Promise<BlobDownloadResponseParsed> {
   const conditions = eTag === null ? {} : { ifMatch: `"${eTag}"` };
-  return container.getBlobClient(path).download(0, undefined, { conditions, maxRetryRequests: 5 });
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), CALL_MS);
+  try {
+    return await container.getBlobClient(path).download(0, undefined, { conditions, maxRetryRequests: 5, abortSignal: patience.signal });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function isThere(container: ContainerClient, path: string): Promise<boolean> {

@@ -81,7 +81,7 @@ describe('scanning records', () => {
 
     expect(seen.map(({ line, problem }) => [line, problem])).toEqual([
       [1, null],
-      [2, `the row is longer than ${MAX_RECORD} bytes`],
+      [2, `the row is longer than ${MAX_RECORD} bytes; only its beginning is kept`],
       [3, null],
       [4, null],
     ]);

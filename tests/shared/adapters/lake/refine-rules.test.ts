@@ -346,6 +346,58 @@ describe('the schema of a table', () => {
   });
 });
 
+describe('the order and mode of tables', () => {
+  const content = `${HEADER}${[3, 1, 2].map((n) => rowsOf(1, n)).join('')}`;
+
+  it("keeps the file's order without ORDER BY, as long as nothing mixes the rows", async () => {
+    const rig = await makeRig();
+    const silver = 'SELECT CAST(id AS BIGINT) AS id, upper(name) AS name FROM bronze WHERE id <> 7';
+
+    await rig.refine(pipelineOf({ silver, gold: 'SELECT id FROM silver' }), PATH, content);
+
+    for (const root of [SILVER, 'gold/p/training/'])
+      expect((await judgeTable(rig.container, root)).rows.map((row) => row['id'])).toEqual([3n, 1n, 2n]);
+  });
+
+  it('sorts by all columns where a query mixes the rows and has no order of its own', async () => {
+    const rig = await makeRig();
+
+    await rig.refine(pipelineOf({ gold: 'SELECT name, max(id) AS id FROM silver GROUP BY name' }), PATH, content);
+
+    expect((await judgeTable(rig.container, 'gold/p/training/')).rows.map((row) => row['id'])).toEqual([1n, 2n, 3n]);
+  });
+
+  it('overwrite replaces what was there and leaves the older version readable', async () => {
+    const rig = await makeRig();
+    const pipeline = pipelineOf({ tables: { silver: { mode: 'overwrite' } } });
+    const first = await rig.refine(pipeline, PATH, HEADER + rowsOf(5));
+
+    const second = await rig.refine(pipeline, 'bronze/p/b.csv', HEADER + rowsOf(2, 10));
+
+    expect(second).toMatchObject({ silver: { version: 1, rows: 2 }, gold: { version: 1, rows: 2 } });
+    const [old, now] = [await judgeTable(rig.container, SILVER, 0), await judgeTable(rig.container, SILVER)];
+    expect([old.problems, now.problems, old.digest, now.digest]).toEqual([[], [], first.silver.digest, second.silver.digest]);
+    expect(now.operations).toEqual(['WRITE Overwrite', 'WRITE Overwrite']);
+  });
+
+  it('several files are one dataset, read by name and not by the order of their events', async () => {
+    const [rig, other] = [await makeRig(), await makeRig()];
+    const silver = 'SELECT CAST(id AS BIGINT) AS id, name FROM bronze';
+    const pipeline = pipelineOf({ silver, gold: 'SELECT * FROM silver' });
+    const refine = async (by: Rig, names: string[]) => {
+      const files = [];
+      for (const name of names) files.push(await by.land(`bronze/p/${name}.csv`, HEADER + rowsOf(2, name === 'a' ? 1 : 50)));
+      return by.engine.refine({ pipeline, key: 'f'.repeat(64), container: by.name, files });
+    };
+
+    const answers = [await refine(rig, ['a', 'b']), await refine(other, ['b', 'a'])];
+
+    expect(answers[0]).toMatchObject({ readRows: 4, silver: { rows: 4 } });
+    expect(answers[1]!.silver.digest).toBe(answers[0]!.silver.digest);
+    expect((await judgeTable(rig.container, SILVER)).rows.map((row) => row['id'])).toEqual([1n, 2n, 50n, 51n]);
+  });
+});
+
 describe("the owner's SQL", () => {
   it.each([
     ['two statements', 'SELECT 1 AS a; SELECT 2 AS a', 'sql-not-select', /expected exactly one SELECT/],
