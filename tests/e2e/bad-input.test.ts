@@ -1,0 +1,161 @@
+// Bad files, bad components and servers that never answer: each ends with a verdict or a failed run that says what to mend, and changes nothing.
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Followed } from '../../cli/follow.ts';
+import { HEADER, readings, type Variant } from '../support/pipeline-variant.ts';
+import { REGION, ROOT, runOf, startTestStack, type Landed, type TestStack } from '../support/test-stack.ts';
+
+const COMPONENTS = join(ROOT, 'tests/e2e/components');
+/** Serves a good model from the beginning; later versions of it are bad. */
+const BASE = 'served';
+/** Takes the bad files: its endpoint must never come to be. */
+const FILES = 'bad-files';
+const ODD = ['exits-one', 'leaves-no-report', 'writes-nan', 'lies-about-the-digest'] as const;
+
+let at: TestStack;
+let base: Promise<Followed>;
+const landed = new Map<string, Promise<Landed>>();
+/** What came of the file or component of that name. */
+const story = async (name: string): Promise<Followed> => at.follow(await (landed.get(name) as Promise<Landed>));
+
+const odd = (pipeline: string, behaviour: string, more: Partial<Variant> = {}): Variant => ({
+  pipeline,
+  train: { component: 'odd-train', params: { behaviour } },
+  ...more,
+});
+const lines = readings(1).trimEnd().split('\n');
+/** Good rows with the third one spoilt, on line 4. */
+const spoilt = (third: string | Buffer): Buffer =>
+  Buffer.concat([Buffer.from(`${lines.slice(0, 3).join('\n')}\n`), Buffer.from(third), Buffer.from(`\n${lines.slice(4).join('\n')}\n`)]);
+const row = lines[3] ?? '';
+const FILE_CONTENT: Record<string, string | Buffer> = {
+  'header.csv': readings(1).replace('b3007', 'beacon7'),
+  'empty.csv': '',
+  'truncated.csv': spoilt(row.split(',').slice(0, 6).join(',')),
+  'latin1.csv': spoilt(Buffer.from(row.replace(/^[A-Z]/, 'Ä'), 'latin1')),
+  'letters.csv': spoilt(row.replace(/,-?\d+$/, ',loud')),
+  'no-rows-left.csv': readings(1).replace(/^[A-Z]\d\d,/gm, 'nowhere,'),
+};
+
+beforeAll(async () => {
+  const components = { 'odd-train': join(COMPONENTS, 'odd-train'), 'serve-mute': join(COMPONENTS, 'serve-mute') };
+  at = await startTestStack({ components, startupMs: 12_000 });
+  await Promise.all([
+    at.register({ pipeline: BASE }),
+    at.register(odd(FILES, 'plain')),
+    at.register(odd('mute', 'plain', { serve: 'serve-mute' })),
+    at.register(odd('mute-late', 'plain', { serve: 'serve-mute', healthyWithin: '3s' })),
+    ...ODD.map((behaviour) => at.register(odd(behaviour, behaviour))),
+  ]);
+  base = at.land(BASE, 'good.csv', readings(7)).then((one) => at.follow(one));
+  for (const [name, content] of Object.entries(FILE_CONTENT)) landed.set(name, at.land(FILES, name, content));
+  for (const name of [...ODD, 'mute', 'mute-late']) landed.set(name, at.land(name, 'readings.csv', readings(2)));
+  await Promise.all(landed.values());
+});
+
+afterAll(() => at?.stop());
+
+describe('a bad file', () => {
+  test.each([
+    ['header.csv', /b3007/],
+    ['truncated.csv', /line 4/],
+    ['latin1.csv', /UTF-8/],
+    ['letters.csv', /line 4.*b3013.*loud|b3013.*line 4/s],
+    ['no-rows-left.csv', /200/],
+  ])('%s fails its refine run, which names the file and the place', async (name, place) => {
+    const followed = await story(name);
+    const refine = runOf(followed, 'refine');
+
+    expect(refine.status).toBe('failed');
+    expect(refine.failure?.message).toContain(name);
+    expect(refine.failure?.message).toMatch(place);
+    expect(refine.refined).toBeNull();
+    expect(followed.runs).toHaveLength(1);
+  });
+
+  test('an empty file gets a verdict and starts nothing', async () => {
+    const { entry, runs } = await story('empty.csv');
+
+    expect(entry.verdict).toMatchObject({ kind: 'ignored', rule: 'empty-file' });
+    expect(entry.verdict.reason).toContain('write it again');
+    expect(runs).toEqual([]);
+  });
+
+  test('no bad file made a commit or an endpoint', async () => {
+    await Promise.all(Object.keys(FILE_CONTENT).map(story));
+    const commits: string[] = [];
+    for await (const blob of at.lake.listBlobsFlat()) if (/\/bad-files\/.*_delta_log\//.test(blob.name)) commits.push(blob.name);
+
+    expect(commits).toEqual([]);
+    expect((await at.serving.read({ region: REGION, endpoint: `${FILES}-dev` })).status).toBe('absent');
+  });
+});
+
+describe('a bad component', () => {
+  test.each([
+    ['exits-one', 'job-failed', /exit/],
+    ['leaves-no-report', 'job-failed', /run-report\.json/],
+    ['writes-nan', 'report-invalid', /NaN/],
+    ['lies-about-the-digest', 'model-digest-wrong', /digest/],
+  ])('%s fails its train run with the reason; nothing is registered', async (name, code, reason) => {
+    const followed = await story(name);
+    const train = runOf(followed, 'train');
+
+    expect(runOf(followed, 'refine').status).toBe('succeeded');
+    expect(train).toMatchObject({ status: 'failed', failure: { code } });
+    expect(train.failure?.message).toMatch(reason);
+    expect(train.failure?.message).toContain(train.runId);
+    expect(followed.runs.some((run) => run.story === 'promote')).toBe(false);
+    expect((await at.api.get<{ items: unknown[] }>(`/models?pipeline=${name}`)).items).toEqual([]);
+    expect((await at.serving.read({ region: REGION, endpoint: `${name}-dev` })).status).toBe('absent');
+  });
+
+  test('why the component failed is in the log of its run', async () => {
+    const train = runOf(await story('exits-one'), 'train');
+    const logs = await at.api.get<{ jobs: { steps: { step: string; text: string }[] }[] }>(`/runs/${train.runId}/logs`);
+
+    const text = logs.jobs.flatMap((job) => job.steps).find(({ step }) => step === 'train')?.text;
+    expect(text).toContain('sensor-broken: beacon b3004 gave the same value in every row; replace the beacon');
+  });
+});
+
+describe('an endpoint that never is healthy', () => {
+  test.each(['mute', 'mute-late'])('%s: the promotion fails, and the endpoint that it made is gone', async (name) => {
+    const followed = await story(name);
+    const promote = runOf(followed, 'promote');
+
+    expect(runOf(followed, 'train').status).toBe('succeeded');
+    expect(promote).toMatchObject({ status: 'failed', promoted: null, failure: { code: 'endpoint-not-healthy' } });
+    expect(promote.failure?.message).toContain(`${name}-dev`);
+    expect((await at.serving.read({ region: REGION, endpoint: `${name}-dev` })).status).toBe('absent');
+    expect(followed.runs).toHaveLength(3);
+  });
+
+  test.each([
+    ['a server that is never healthy', odd(BASE, 'plain', { serve: 'serve-mute' }), 11],
+    ['a model that is not the one of its digest', odd(BASE, 'swaps-the-model'), 12],
+  ])('%s leaves the older serving version as it was', async (_what, bad, seed) => {
+    const served = runOf(await base, 'promote').promoted;
+    const place = { region: REGION, endpoint: `${BASE}-dev` };
+    const before = await at.serving.read(place);
+    const answer = await at.serving.invoke(place, [signals()]);
+
+    await at.register(bad);
+    const promote = runOf(await at.follow(await at.land(BASE, `bad-${seed}.csv`, readings(seed))), 'promote');
+
+    expect(promote).toMatchObject({ status: 'failed', promoted: null, failure: { code: 'endpoint-not-healthy' } });
+    expect(before).toMatchObject({ status: 'in-service', configName: served?.configName, pendingConfig: null });
+    expect(await at.serving.read(place)).toMatchObject({ status: 'in-service', configName: served?.configName, pendingConfig: null });
+    expect(await at.serving.invoke(place, [signals()])).toEqual(answer);
+    const { items } = await at.api.get<{ items: { endpoint: string; modelDigest: string }[] }>('/serving');
+    expect(items.filter(({ endpoint }) => endpoint.endsWith(`/${BASE}-dev`))).toMatchObject([{ modelDigest: served?.modelDigest }]);
+  });
+});
+
+function signals(): number[] {
+  return row.split(',').slice(2).map(Number);
+}
+
+test('the header that the files are spoilt from is the one of the pipeline', () => {
+  expect(lines[0]).toBe(HEADER);
+});
