@@ -76,7 +76,6 @@ function decode(text: string): string {
 }
 
 function plain(path: string): string {
-   
   if (path === '' || /[\u0000-\u001f\u007f]/.test(path)) throw new PlaceError('its blob name is empty or has control characters');
   return path;
 }

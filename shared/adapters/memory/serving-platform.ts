@@ -20,7 +20,7 @@ export interface MemoryServingOptions {
 export interface MemoryServing {
   readonly platform: ServingPlatform;
   readonly artifacts: ArtifactStore;
-  putObject(place: { region: string; bucket: string; key: string }, content: { sha256: string; bytes: number }): void;
+  readonly putObject: (place: { region: string; bucket: string; key: string }, content: { sha256: string; bytes: number }) => void;
 }
 
 interface Endpoint {
