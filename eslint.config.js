@@ -5,7 +5,20 @@ import tseslint from 'typescript-eslint';
 const replaySafe = {
   'no-restricted-globals': [
     'error',
-    ...['fetch', 'process', 'crypto', 'performance', 'console', 'setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'Buffer', 'WeakRef', 'FinalizationRegistry'].map((name) => ({
+    ...[
+      'fetch',
+      'process',
+      'crypto',
+      'performance',
+      'console',
+      'setTimeout',
+      'setInterval',
+      'setImmediate',
+      'queueMicrotask',
+      'Buffer',
+      'WeakRef',
+      'FinalizationRegistry',
+    ].map((name) => ({
       name,
       message: 'Not replay-safe: replay must give the same answer. Take the value from the input or from an activity.',
     })),
@@ -15,18 +28,29 @@ const replaySafe = {
     { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Not replay-safe: use the engine clock (kit/time).' },
     { selector: "CallExpression[callee.name='Date']", message: 'Not replay-safe: use the engine clock (kit/time).' },
     { selector: "MemberExpression[object.name='Date'][property.name='now']", message: 'Not replay-safe: use the engine clock (kit/time).' },
-    { selector: "MemberExpression[object.name='Math'][property.name='random']", message: 'Not replay-safe: derive the value from the input.' },
+    {
+      selector: "MemberExpression[object.name='Math'][property.name='random']",
+      message: 'Not replay-safe: derive the value from the input.',
+    },
     { selector: 'AwaitExpression', message: 'Not replay-safe: orchestrations are sync generators; yield a task instead.' },
     { selector: ':function[async=true]', message: 'Not replay-safe: orchestrations are sync generators.' },
     { selector: 'MemberExpression[property.name=/^toLocale/]', message: "Not replay-safe: depends on the machine's locale." },
     {
-      selector: 'MemberExpression[property.name=/^(getFullYear|getMonth|getDate|getDay|getHours|getMinutes|getSeconds|getTimezoneOffset|setHours|setDate)$/]',
+      selector:
+        'MemberExpression[property.name=/^(getFullYear|getMonth|getDate|getDay|getHours|getMinutes|getSeconds|getTimezoneOffset|setHours|setDate)$/]',
       message: "Not replay-safe: depends on the machine's time zone; use the UTC method.",
     },
   ],
   'no-restricted-imports': [
     'error',
-    { patterns: [{ regex: '^(node:|@azure/|@aws-sdk/|@duckdb/)|/(ports|adapters|clients|config|observability|functions|local|cli)/', message: 'Orchestrations and decisions know contracts, errors and decisions only.' }] },
+    {
+      patterns: [
+        {
+          regex: '^(node:|@azure/|@aws-sdk/|@duckdb/)|/(ports|adapters|clients|config|observability|functions|local|cli)/',
+          message: 'Orchestrations and decisions know contracts, errors and decisions only.',
+        },
+      ],
+    },
   ],
 };
 

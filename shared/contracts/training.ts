@@ -37,7 +37,11 @@ export const JobSpec = z.strictObject({
     .string()
     .max(110)
     .regex(/^[a-z0-9-]+$/),
-  graph: Name.describe('Name of the graph for people, e.g. ble-location-train'),
+  graph: z
+    .string()
+    .max(60)
+    .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/)
+    .describe('Name of the graph for people, e.g. ble-location-train'),
   steps: z.array(JobStep).min(1),
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   labels: z.record(z.string(), z.string()),

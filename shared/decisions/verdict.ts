@@ -17,7 +17,7 @@ export interface VerdictInput {
 }
 
 /** Writes that complete a blob; others (CreateFile: the empty first step of every dfs upload) do not (facts/azure.md §3.1). */
-const COMPLETING = new Set(['PutBlob', 'PutBlockList', 'CopyBlob', 'FlushWithClose', 'SftpCommit', 'RenameFile']);
+const COMPLETING = new Set(['PutBlob', 'PutBlockList', 'CopyBlob', 'FlushWithClose', 'SftpCommit']);
 
 const TEMPORARY = /^[._]|\.(tmp|part|partial|crdownload|swp)$|~$/i;
 
@@ -37,6 +37,13 @@ export function decideVerdict(input: VerdictInput): { verdict: Verdict; pipeline
     );
   }
   if (event.kind === 'deleted') return no('ignored', 'not-a-landing', 'The file was deleted; nothing landed');
+  if (event.kind === 'renamed') {
+    return no(
+      'ignored',
+      'rename-not-a-landing',
+      'A rename carries neither eTag nor length (facts/azure.md §3.1), so its content cannot be told apart; write the file under its final name',
+    );
+  }
   if (!COMPLETING.has(event.api)) {
     return no(
       'ignored',

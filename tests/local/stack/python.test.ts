@@ -32,7 +32,9 @@ describe('finding a Python', () => {
   test('a named one that lacks packages is an error, not skipped silently', async () => {
     const { search } = machine((program) => program === 'python3');
 
-    await expect(findPython({ ...search, environment: { SLUICE_PYTHON: '/opt/own/python' } })).rejects.toThrow(/\$SLUICE_PYTHON is \/opt\/own\/python.*sklearn/s);
+    await expect(findPython({ ...search, environment: { SLUICE_PYTHON: '/opt/own/python' } })).rejects.toThrow(
+      /\$SLUICE_PYTHON is \/opt\/own\/python.*sklearn/s,
+    );
   });
 
   test("pip out of reach: Debian's packages, when root, and it says so", async () => {

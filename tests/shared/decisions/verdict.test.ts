@@ -40,6 +40,7 @@ describe('the verdict of an event', () => {
     ['another container', event({ container: 'other' }), null, 'refused', 'foreign-place'],
     ['the first step of a dfs upload', event({ api: 'CreateFile', bytes: 0 }), null, 'ignored', 'write-not-complete'],
     ['a deletion', event({ kind: 'deleted', api: 'DeleteBlob' }), null, 'ignored', 'not-a-landing'],
+    ['a rename', event({ kind: 'renamed', api: 'RenameFile', eTag: '', bytes: 0 }), null, 'ignored', 'rename-not-a-landing'],
     ['a temporary name', event({ path: 'bronze/ble/a.csv.tmp' }), null, 'ignored', 'temporary-name'],
     ['a marker file', event({ path: 'bronze/ble/_SUCCESS' }), null, 'ignored', 'temporary-name'],
     ['a file without bytes', event({ bytes: 0 }), null, 'ignored', 'empty-file'],
