@@ -1,0 +1,207 @@
+// The shipped stories on the real SDKs and the local engine in virtual time: the real activities over stores, backend and
+// platform in memory. The world (what is stored, what runs elsewhere) outlives the host, so that a test can crash the host.
+import * as df from 'durable-functions';
+import type { Store as EngineStore } from '../../local/host/durable/store.ts';
+import type { Profile } from '../../local/host/durable/engine.ts';
+import { createTestHost, type TestHost } from '../../local/host/testing/test-host.ts';
+import { dataActivities } from '../../functions/activities/data.ts';
+import type { Activity } from '../../functions/activities/kit.ts';
+import { runActivities } from '../../functions/activities/runs.ts';
+import { servingActivities } from '../../functions/activities/serving.ts';
+import { trainingActivities } from '../../functions/activities/training.ts';
+import { dataLanded } from '../../functions/triggers/data-landed.ts';
+import { awaitJob } from '../../orchestrations/await-job.ts';
+import { endpointLock, ENDPOINT_LOCK } from '../../orchestrations/kit/lock.ts';
+import { land } from '../../orchestrations/land.ts';
+import { promote } from '../../orchestrations/promote.ts';
+import { refine } from '../../orchestrations/refine.ts';
+import { train } from '../../orchestrations/train.ts';
+import { createMemoryServing, type MemoryServingOptions } from '../../shared/adapters/memory/serving-platform.ts';
+import { createMemoryStore } from '../../shared/adapters/memory/store.ts';
+import { createMemoryStores } from '../../shared/adapters/memory/stores.ts';
+import type { MemoryTrainingOptions } from '../../shared/adapters/memory/training-backend.ts';
+import type { StorageEvent } from '../../shared/contracts/events.ts';
+import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
+import type { Run } from '../../shared/contracts/runs.ts';
+import type { Policy } from '../../shared/contracts/stories.ts';
+import { digestOf } from '../../shared/decisions/digest.ts';
+import { entryId } from '../../shared/decisions/identity.ts';
+import type { Announcer } from '../../shared/ports/platform.ts';
+import type { ServingPlatform } from '../../shared/ports/serving-platform.ts';
+import { exampleVersion } from './example-pipeline.ts';
+import { createScriptedEngine, createScriptedLake } from './scripted-lake.ts';
+import { answerTo, createTrainingSide, type TrainingSideOptions } from './training-side.ts';
+
+export const LAKE = { account: 'lake', container: 'data' };
+export const PIPELINE = 'ble-location';
+export const ENDPOINT = { region: 'eu-central-1', endpoint: 'ble-location-dev' };
+/** Key of the lock entity of the example's endpoint. */
+export const LOCK_KEY = `sagemaker.${ENDPOINT.region}.${ENDPOINT.endpoint}`;
+export const START = new Date('2026-01-01T00:00:00Z');
+
+/** One call of an activity, as the engine made it. */
+export interface ActivityCall {
+  name: string;
+  input: Record<string, unknown>;
+}
+
+export type Announcement = Parameters<Announcer['publish']>[0];
+
+export interface WorldOptions {
+  policy?: Partial<Policy>;
+  /** Changes the example pipeline before it is registered. */
+  edit?: (spec: PipelineVersion['spec']) => void;
+  training?: Omit<MemoryTrainingOptions, 'now'>;
+  report?: TrainingSideOptions['report'];
+  upload?: TrainingSideOptions['upload'];
+  serving?: Omit<MemoryServingOptions, 'now'>;
+  /** Wraps the platform, for behaviour that the memory one does not have. */
+  platform?: (platform: ServingPlatform) => ServingPlatform;
+  /** Stands around every activity: may fail before it, after it, or do something beside it. */
+  around?: (call: ActivityCall, act: () => Promise<unknown>) => Promise<unknown>;
+}
+
+export type StoryWorld = Awaited<ReturnType<typeof createStoryWorld>>;
+
+/** Everything outside the engine, with the example pipeline registered. */
+export async function createStoryWorld(options: WorldOptions = {}) {
+  let time = (): number => START.getTime();
+  const now = (): number => time();
+  const stores = createMemoryStores();
+  const store = createMemoryStore(now);
+  const serving = createMemoryServing({ predict: (_request, rows) => rows.map(answerTo), ...options.serving, now });
+  const { report, upload } = options;
+  const training = createTrainingSide({ ...options.training, now, store, bucket: serving, report, upload });
+  const lake = createScriptedLake();
+  const engine = createScriptedEngine(store);
+  const announced: Announcement[] = [];
+  const calls: ActivityCall[] = [];
+  const policy: Policy = { pollFirstSeconds: 5, pollMaxSeconds: 60, signedUrlSeconds: 900, ...options.policy };
+
+  const { version, bundle } = exampleVersion();
+  options.edit?.(version.spec);
+  version.digest = digestOf([bundle, version.spec]);
+  await stores.pipelines.put(version, bundle, 'ada', START.toISOString());
+
+  const platform = options.platform?.(serving.platform) ?? serving.platform;
+  const announcer: Announcer = { publish: async (event) => void announced.push(event) };
+  const ports = { ...stores, store, lake, engine, platform, announcer, artifacts: serving.artifacts, backends: { kubeflow: training } };
+  const around = options.around ?? ((_call, act) => act());
+  const activities = [...dataActivities(ports), ...runActivities(ports), ...trainingActivities(ports), ...servingActivities(ports)];
+
+  function register(): void {
+    for (const [name, story] of Object.entries({ land, refine, train, promote, 'await-job': awaitJob })) df.app.orchestration(name, story);
+    df.app.entity(ENDPOINT_LOCK, endpointLock);
+    for (const { name, handler } of activities) {
+      const watched: Activity['handler'] = async (input, context) => {
+        const call = { name, input: input as Record<string, unknown> };
+        calls.push(call);
+        return (await around(call, () => handler(input, context))) as Awaited<ReturnType<Activity['handler']>>;
+      };
+      df.app.activity(name, { handler: watched });
+    }
+  }
+
+  return {
+    ...ports,
+    serving: stores.serving,
+    bucket: serving,
+    training,
+    version,
+    policy,
+    announced,
+    calls,
+    now,
+    register,
+    follow: (clock: { nowMs(): number }) => void (time = () => clock.nowMs()),
+    /** The inputs of all calls of one activity, in order. */
+    callsOf: (name: string) => calls.filter((call) => call.name === name).map(({ input }) => input),
+    /** The phases that a run went through, in order. */
+    phasesOf: (runId: string): string[] =>
+      calls.flatMap(({ name, input }) => {
+        const { phase } = name === 'record-run' && input['runId'] === runId ? (input['patch'] as { phase?: string }) : {};
+        return phase === undefined ? [] : [phase];
+      }),
+    /** The runs of a story, oldest first. */
+    runsOf: async (story: Run['story']): Promise<Run[]> =>
+      (await stores.runs.list({}, 1000)).items.filter((run) => run.story === story).reverse(),
+  };
+}
+
+export interface HostOptions {
+  profile?: Profile;
+  seed?: number;
+  store?: EngineStore;
+}
+
+export type StoryHost = Awaited<ReturnType<typeof openStoryHost>>;
+
+/** An engine over a world, with every orchestration replayed after every step. */
+export async function openStoryHost(world: StoryWorld, { profile = 'bundle', seed = 1, store }: HostOptions = {}) {
+  const host: TestHost = await createTestHost({
+    app: world.register,
+    start: new Date(world.now()),
+    seed,
+    profile,
+    settings: { defaultVersion: '1.0' },
+    ...(store ? { store } : {}),
+  });
+  world.follow(host.clock);
+  const exists = (id: string): Promise<boolean> =>
+    host.status(id).then(
+      () => true,
+      () => false,
+    );
+  const take = dataLanded({
+    ...world,
+    deserialize: async (body) => ({ events: [body as StorageEvent], problems: [] }),
+    lake: LAKE,
+    now: () => new Date(world.now()),
+  });
+
+  /** Sends a storage event through the queue trigger's own code; gives the ledger's entry. */
+  async function announceFile(path: string, eTag: string, sequencer: number, more: Partial<StorageEvent> = {}) {
+    const event: StorageEvent = {
+      source: '/lake',
+      id: `event-${eTag}`,
+      kind: 'created',
+      api: 'PutBlob',
+      ...LAKE,
+      path,
+      eTag,
+      sequencer: String(sequencer).padStart(16, '0'),
+      bytes: 10,
+      time: new Date(world.now()).toISOString(),
+      ...more,
+    };
+    const starter = {
+      start: async (story: string, instanceId: string, input: Record<string, unknown>) => {
+        if (await exists(instanceId)) return 'exists' as const;
+        await host.start(story, input, { instanceId });
+        return 'started' as const;
+      },
+      raise: (id: string, name: string, data: Record<string, unknown>) => host.raise(id, name, data),
+      terminate: (id: string, reason: string) => host.terminate(id, reason),
+    };
+    await take(event, starter, { info: () => undefined, warn: () => undefined });
+    const id = entryId(event.source, event.id);
+    return { entryId: id, instanceId: (await world.ledger.find(id))?.instanceId ?? null };
+  }
+
+  let sequencer = 0;
+  /** Writes a file and announces it. */
+  const drop = (path: string, content: string) =>
+    announceFile(path, world.lake.put(LAKE.container, path, content), (sequencer += 1));
+
+  return {
+    host,
+    announceFile,
+    drop,
+    /** Drops a file and lets time run until its story has ended. */
+    async tell(path = 'bronze/ble-location/a.csv', content = 'rows of a') {
+      const { entryId: id, instanceId } = await drop(path, content);
+      if (!instanceId) throw new Error(`${path} started nothing: ${JSON.stringify((await world.ledger.find(id))?.verdict)}`);
+      return { entryId: id, instanceId, status: await host.finished(instanceId) };
+    },
+  };
+}
