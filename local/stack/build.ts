@@ -11,7 +11,7 @@ export async function ensureBuilt(root: string, say: (line: string) => void): Pr
   if (built !== null && built >= newest) return;
   say(built === null ? 'Building the app' : 'Building the app again: its sources changed');
   // A plain JavaScript file, so that `npm run build` needs no loader.
-  const script = (await import('../../scripts/build.mjs' as string)) as { buildApp: () => Promise<unknown> };
+  const script = (await import('../../scripts/build.mjs')) as { buildApp: () => Promise<unknown> };
   await script.buildApp();
 }
 

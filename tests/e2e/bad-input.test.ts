@@ -61,14 +61,15 @@ describe('a bad file', () => {
     ['truncated.csv', /line 4/],
     ['latin1.csv', /UTF-8/],
     ['letters.csv', /line 4.*b3013.*loud|b3013.*line 4/s],
-    ['no-rows-left.csv', /200/],
-  ])('%s fails its refine run, which names the file and the place', async (name, place) => {
+    ['no-rows-left.csv', /at least 200 are needed.*cell-is-known: 240/],
+  ])('%s fails its refine run, which names the file, the place, the rule and the mend', async (name, place) => {
     const followed = await story(name);
     const refine = runOf(followed, 'refine');
 
     expect(refine.status).toBe('failed');
     expect(refine.failure?.message).toContain(name);
     expect(refine.failure?.message).toMatch(place);
+    expect(refine.failure?.message).toMatch(/\(rule .+Mend: /s);
     expect(refine.refined).toBeNull();
     expect(followed.runs).toHaveLength(1);
   });

@@ -123,7 +123,15 @@ async function firstTime(work: Work, tables: Tables): Promise<{ silver: Done; go
 async function silverContent(work: Work, intake: Intake, bad: BadRows): Promise<Content> {
   const { duck, pipeline, files } = work;
   const trace = files.length === 1 ? { file: files[0]!.path, reader: intake.reader } : null;
-  const request = { layer: 'silver' as const, spec: pipeline.spec.tables.silver, sql: pipeline.sql.silver, origin: appId(work), trace };
+  const paths = files.map(({ path }) => path);
+  const request = {
+    layer: 'silver' as const,
+    spec: pipeline.spec.tables.silver,
+    sql: pipeline.sql.silver,
+    origin: appId(work),
+    trace,
+    paths,
+  };
   try {
     return await makeContent(duck, request, bad);
   } finally {
@@ -147,8 +155,16 @@ async function showSilver(work: Work, table: OpenTable, content: Content): Promi
 /** Gold from the view `silver` as it is defined now. */
 async function computeGold(work: Work, goldVersion: number, silverVersion: number): Promise<Gold> {
   const { duck, pipeline } = work;
+  const paths = work.files.map(({ path }) => path);
   const bad = new BadRows(duck.dir, `bad-gold-${silverVersion}-${goldVersion}.ndjson`);
-  const request = { layer: 'gold' as const, spec: pipeline.spec.tables.gold, sql: pipeline.sql.gold, origin: appId(work), trace: null };
+  const request = {
+    layer: 'gold' as const,
+    spec: pipeline.spec.tables.gold,
+    sql: pipeline.sql.gold,
+    origin: appId(work),
+    trace: null,
+    paths,
+  };
   const content = await makeContent(duck, request, bad).finally(() => bad.close());
   return { content, bad, goldVersion, silverVersion, facts: { readRows: 0, quarantinedRows: bad.rows, findings: bad.findings } };
 }

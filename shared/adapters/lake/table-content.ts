@@ -25,7 +25,7 @@ let contents = 0;
  */
 export async function makeContent(
   duck: Duck,
-  request: { layer: 'silver' | 'gold'; spec: Table; sql: string; origin: string; trace: Judged['trace'] },
+  request: { layer: 'silver' | 'gold'; spec: Table; sql: string; origin: string; trace: Judged['trace']; paths: readonly string[] },
   bad: BadRows,
 ): Promise<Content> {
   const { layer, spec, sql } = request;
@@ -47,13 +47,26 @@ export async function makeContent(
     file = await writeParquet(duck, source, join(duck.dir, `content-${contents}-kept.parquet`), fields, kept);
     await rm(candidate);
   }
-  if (file.rows < spec.minRows)
-    throw new RejectedError(
-      'too-few-rows',
-      `table "${spec.name}" (${layer}): ${file.rows} row${file.rows === 1 ? '' : 's'} left of ${before} after expectations, at least ${spec.minRows} are needed (rule minRows). ` +
-        `Mend: ${before > file.rows ? 'look at the rows that were set aside and correct the file' : 'drop a file with more rows'}, or lower minRows in sluice.yaml.`,
-    );
+  if (file.rows < spec.minRows) throw tooFewRows(request, file.rows, before, bad);
   return { fields, file: file.rows === 0 ? null : file };
+}
+
+function tooFewRows(
+  { layer, spec, paths }: { layer: string; spec: Table; paths: readonly string[] },
+  rows: number,
+  before: number,
+  bad: BadRows,
+) {
+  const rules = bad.findings
+    .filter(({ action }) => action === 'quarantine')
+    .map(({ rule, rows: many, lines }) => `${rule}: ${many}${lines.length > 0 ? `, first on lines ${lines.slice(0, 3).join(', ')}` : ''}`);
+  const mend =
+    before > rows ? `look at the rows that were set aside (${rules.join('; ')}) and correct the file` : 'drop a file with more rows';
+  return new RejectedError(
+    'too-few-rows',
+    `${paths.join(', ')}: table "${spec.name}" (${layer}): ${rows} row${rows === 1 ? '' : 's'} left of ${before} after expectations, at least ${spec.minRows} are needed (rule minRows). ` +
+      `Mend: ${mend}, or lower minRows in sluice.yaml.`,
+  );
 }
 
 async function run<T>(spec: Table, work: () => Promise<T>): Promise<T> {
