@@ -42,7 +42,7 @@ export function createInvoker(registry: AppRegistry): (name: string, request: In
     };
     const coreContext: Record<string, unknown> = {
       invocationId,
-      metadata: { ...held.metadata, bindings: structuredClone(held.metadata.bindings) },
+      metadata: { ...held.metadata, bindings: copyBindings(held.metadata.bindings) },
       log,
       request: {
         invocationId,
@@ -59,7 +59,7 @@ export function createInvoker(registry: AppRegistry): (name: string, request: In
 
     const before = { ...shared, inputs, functionCallback: held.handler };
     coreContext['state'] = 'preInvocationHooks';
-    await registry.runHooks('preInvocation', before);
+    if (registry.hooks.has('preInvocation')) await registry.runHooks('preInvocation', before);
 
     const after: Record<string, unknown> = { ...shared, inputs: before.inputs, result: null, error: null };
     coreContext['state'] = 'invocation';
@@ -70,7 +70,7 @@ export function createInvoker(registry: AppRegistry): (name: string, request: In
     }
 
     coreContext['state'] = 'postInvocationHooks';
-    await registry.runHooks('postInvocation', after);
+    if (registry.hooks.has('postInvocation')) await registry.runHooks('postInvocation', after);
     // The handler's error goes on as it is: callers compare identity and read its stack.
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- a JavaScript handler may throw anything
     if (after['error'] !== null && after['error'] !== undefined) throw after['error'];
@@ -82,4 +82,11 @@ export function createInvoker(registry: AppRegistry): (name: string, request: In
       ...(response.returnValue ? { returnValue: response.returnValue } : {}),
     };
   };
+}
+
+/** The SDK gets copies, so that nothing it or a hook does to one invocation's bindings reaches the next. */
+function copyBindings(bindings: Record<string, Record<string, unknown>>): Record<string, Record<string, unknown>> {
+  const copy: Record<string, Record<string, unknown>> = {};
+  for (const name of Object.keys(bindings)) copy[name] = { ...bindings[name] };
+  return copy;
 }

@@ -36,7 +36,7 @@ export class DurableRuntime {
   readonly #hooks: EngineTestHooks;
   readonly #dispatch: ActivityDispatch;
   readonly #log: LogSink;
-  readonly #ready: string[] = [];
+  #ready: string[] = [];
   readonly #queued = new Set<string>();
   readonly #busy = new Set<string>();
   readonly #timers = new Map<string, Map<number, Release>>();
@@ -216,13 +216,12 @@ export class DurableRuntime {
     this.#pumping = true;
     setImmediate(() => {
       this.#pumping = false;
-      const postponed: string[] = [];
-      const ready = this.#hooks.arrange?.(this.#ready.splice(0)) ?? this.#ready.splice(0);
+      const ready = this.#hooks.arrange?.(this.#ready) ?? this.#ready;
+      this.#ready = [];
       for (const id of ready) {
-        if (this.#busy.has(id) || this.#busy.size >= this.#limit) postponed.push(id);
+        if (this.#busy.size >= this.#limit || this.#busy.has(id)) this.#ready.push(id);
         else this.#begin(id);
       }
-      this.#ready.unshift(...postponed);
     });
   }
 
