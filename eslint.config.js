@@ -2,7 +2,8 @@
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
-const replaySafe = {
+/** Rules for everything that Durable replays; tests/architecture.test.ts plants a fault for each. */
+export const replaySafe = {
   'no-restricted-globals': [
     'error',
     ...[
