@@ -13,12 +13,12 @@ function lint(code: string): string[] {
   const config: Linter.Config = {
     files: ['**/*.ts'],
     languageOptions: {
-      parser: tseslint.parser as Linter.Parser,
+      parser: tseslint.parser,
       globals: Object.fromEntries(
         ['fetch', 'process', 'crypto', 'performance', 'console', 'setTimeout', 'Buffer'].map((name) => [name, 'readonly']),
       ),
     },
-    rules: replaySafe as unknown as Linter.RulesRecord,
+    rules: replaySafe,
   };
   return new Linter().verify(code, [config], { filename: 'orchestrations/planted.ts' }).map((problem) => problem.message);
 }

@@ -59,6 +59,7 @@ export async function benchColdImport(rounds: number): Promise<{ appMs: number; 
       s3: place,
       sts: place,
       sagemaker: place,
+      topic: place,
     };
     const settings = appSettings({
       cloud,

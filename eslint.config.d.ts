@@ -1,0 +1,5 @@
+import type { Linter } from 'eslint';
+
+export const replaySafe: Linter.RulesRecord;
+declare const config: Linter.Config[];
+export default config;
