@@ -65,10 +65,21 @@ export function createDurableEngine(options: DurableEngineOptions, hooks: Engine
   const runtime = new DurableRuntime(options, hooks);
   const operations = new ClientOperations(runtime);
   const { settings } = options;
+  const { tracker } = runtime;
+  const management = {
+    operations,
+    settings,
+    baseUrl: () => options.baseUrl(),
+    async sleep(ms: number) {
+      tracker.end();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      tracker.begin();
+    },
+  };
   return {
     start: () => runtime.start(),
     stop: () => runtime.stop(),
-    fetch: (request) => runtime.tracker.during(() => handleManagement(request, { operations, settings, baseUrl: () => options.baseUrl() })),
+    fetch: (request) => tracker.during(() => handleManagement(request, management)),
     clientBinding: () => clientBindingData(options.baseUrl(), settings),
     idle: () => runtime.tracker.idle(),
   };

@@ -11,6 +11,8 @@ export interface ManagementOptions {
   operations: ClientOperations;
   settings: DurableSettings;
   baseUrl(): string;
+  /** Sleeps without counting as work in flight, so that virtual time may pass meanwhile. */
+  sleep(ms: number): Promise<void>;
 }
 
 /** Larger bodies are refused; the real host takes 100 MB. */
@@ -163,7 +165,7 @@ class ManagementCall {
       }
       const left = until - Date.now();
       if (left <= 0) return undefined;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(left, intervalMs)));
+      await this.#options.sleep(Math.min(left, intervalMs));
     }
   }
 

@@ -17,7 +17,7 @@ function register(): void {
   });
   df.app.activity('echo', { handler: (input: unknown) => ({ got: input === undefined ? 'undefined' : input }) });
   df.app.activity('fail', { handler: () => Promise.reject(new Error('no luck')) });
-   
+
   df.app.orchestration('input', function* (context: OrchestrationContext) {
     return { input: context.df.getInput() ?? 'nothing' };
   });
@@ -344,7 +344,6 @@ describe('the profiles', () => {
 
 describe('versions', () => {
   function versioned(): void {
-     
     df.app.orchestration('kid', function* (context: OrchestrationContext) {
       return context.df.version ?? 'none';
     });
