@@ -5,6 +5,7 @@ import { describe, expect, inject, it } from 'vitest';
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import { commitChange, type Change } from '../../../../shared/adapters/lake/delta-commit.ts';
 import { readSnapshot, type DeltaTable } from '../../../../shared/adapters/lake/delta-snapshot.ts';
+import { makeFaultyStorage } from './faulty-storage.ts';
 import { sha256 } from './rig.ts';
 
 const service = BlobServiceClient.fromConnectionString(inject('storage'));
@@ -100,6 +101,19 @@ describe('writers at once', () => {
       }),
       { numRuns: 15 },
     );
+  });
+});
+
+describe('a commit whose answer is lost', () => {
+  it('is known as our own when the SDK repeats it and finds the version taken', async () => {
+    const table = await emptyTable();
+    const storage = await makeFaultyStorage(3);
+    const lost = storage.once(/PUT .*\/_delta_log\//, 'lose');
+
+    const answer = await commit(at(storage.service.getContainerClient(table.container.containerName)), change('ours'));
+
+    expect([lost.met, answer.state]).toEqual([1, 'committed']);
+    expect((await readSnapshot(table))!.version).toBe(0);
   });
 });
 

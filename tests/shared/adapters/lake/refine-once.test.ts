@@ -154,6 +154,24 @@ describe('another writer in between', () => {
     await sound(rig, GOLD, 2, 8);
   });
 
+  it('that dies between silver and gold makes gold be computed again, with its rows too', async () => {
+    const storage = await makeFaultyStorage();
+    const rig = await makeRig({ blobService: storage.service });
+    const pipeline = pipelineOf();
+    const race = storage.once(log(SILVER, 0), async () => {
+      const dying = await makeFaultyStorage();
+      dying.once(log(GOLD, 0), 'refuse');
+      const other = rig.refine(pipeline, 'bronze/p/other.csv', HEADER + rowsOf(3, 100), rig.another({ blobService: dying.service }));
+      await expect(other).rejects.toMatchObject({ name: 'TransientError' });
+    });
+
+    const refined = await rig.refine(pipeline, PATH, HEADER + rowsOf(5));
+
+    expect(race.met).toBe(1);
+    expect(refined).toMatchObject({ silver: { version: 1, rows: 8, addedRows: 5 }, gold: { version: 0, rows: 8 } });
+    await sound(rig, GOLD, 1, 8);
+  });
+
   it('that replaces gold while it is computed makes it be computed again: nothing newer is overwritten by older', async () => {
     const storage = await makeFaultyStorage();
     const rig = await makeRig({ blobService: storage.service });

@@ -301,7 +301,7 @@ describe('types', () => {
     expect(files[0]!.stats).toMatchObject({
       numRecords: 2,
       minValues: { long: 'ä'.repeat(32), seen: '2023-01-01T10:00:00.999Z' },
-      maxValues: { seen: '2024-01-01T10:00:00.123Z' },
+      maxValues: { long: `${'😀'.repeat(32)}\u{10ffff}`, seen: '2024-01-01T10:00:00.123Z' },
       nullCount: { d: 1, nothing: 2 },
     });
     expect(Object.keys(files[0]!.stats['minValues'] as object)).toEqual(['long', 'seen', 'd']);
