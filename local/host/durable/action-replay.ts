@@ -5,6 +5,8 @@ import { EventType, type Failure, type HistoryEvent } from './history-events.ts'
 import { deterministicGuid, frameworkFailure, orchestratorFailure } from './json-net.ts';
 import { EntityMessenger, type LockedEntity } from './entity-messages.ts';
 import { checkMatch, NonDeterminism } from './non-determinism.ts';
+import { all, any, done, Pending } from './pending.ts';
+import { pollAfter } from './http-polling.ts';
 import { afterFailure, type RetryPolicy } from './retry.ts';
 
 export const httpActivity = 'BuiltIn::HttpActivity';
@@ -53,33 +55,6 @@ export interface ReplayOutcome {
   carryover: HistoryEvent[];
   suspended: boolean;
 }
-
-/** A call that will be answered. Listeners run at once, in order: the framework's synchronous scheduler. */
-class Pending {
-  settled = false;
-  failed = false;
-  result: string | null | undefined;
-  #listeners: (() => void)[] = [];
-
-  settle(failed: boolean, result?: string | null): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.failed = failed;
-    this.result = result;
-    for (const listener of this.#listeners) listener();
-  }
-
-  then(listener: () => void): void {
-    if (this.settled) listener();
-    else this.#listeners.push(listener);
-  }
-}
-
-const done = (): Pending => {
-  const pending = new Pending();
-  pending.settle(false);
-  return pending;
-};
 
 /** Replays one turn. Pure: the same input gives the same outcome. */
 export function replayActions(input: ReplayInput): ReplayOutcome {
@@ -458,39 +433,4 @@ class Replay {
 function nextInput(input: unknown): string | null {
   if (input === undefined) return null;
   return typeof input === 'string' ? input : JSON.stringify(input);
-}
-
-function all(children: Pending[]): Pending {
-  const whole = new Pending();
-  let left = children.length;
-  if (left === 0) whole.settle(false);
-  const one = (): void => {
-    left -= 1;
-    if (left === 0) whole.settle(children.some((child) => child.failed));
-  };
-  for (const child of children) child.then(one);
-  return whole;
-}
-
-function any(children: Pending[]): Pending {
-  const whole = new Pending();
-  for (const child of children) child.then(() => whole.settle(false));
-  return whole;
-}
-
-function pollAfter(result: string | null, request: DurableHttpRequest): { delayMs: number; request: DurableHttpRequest } | undefined {
-  const answer = JSON.parse(result ?? 'null') as { statusCode?: number; headers?: Record<string, string> } | null;
-  if (answer?.statusCode !== 202) return undefined;
-  const header = (name: string): string | undefined =>
-    Object.entries(answer.headers ?? {}).find(([key]) => key.toLowerCase() === name)?.[1];
-  const location = header('location');
-  if (location === undefined) return undefined;
-  const seconds = Number(header('retry-after'));
-  const { headers, tokenSource } = request;
-  // The first request's function key does not open the status endpoint, so it is not sent there.
-  const kept = Object.fromEntries(Object.entries(headers ?? {}).filter(([key]) => key.toLowerCase() !== 'x-functions-key'));
-  return {
-    delayMs: header('retry-after') !== undefined && Number.isFinite(seconds) ? seconds * 1000 : 30_000,
-    request: { method: 'GET', uri: location, headers: kept, ...(tokenSource ? { tokenSource } : {}), asynchronousPatternEnabled: true },
-  };
 }
