@@ -8,6 +8,7 @@ import { createAzureMlCloud } from './azureml/azureml-cloud.ts';
 import type { CloudConfig } from './config.ts';
 import { createEntraCloud } from './entra/entra-cloud.ts';
 import { createEventGridCloud } from './eventgrid/eventgrid-cloud.ts';
+import { createTopicCloud } from './eventgrid/topic.ts';
 import { withFaults } from './kit/faults.ts';
 import { freePort } from './kit/process.ts';
 import { serve, type Cloud } from './kit/server.ts';
@@ -32,6 +33,8 @@ export interface CloudUrls {
   readonly blob: string;
   /** `/_admin/chaos` and `/_admin/deliveries` of Event Grid. */
   readonly admin: string;
+  /** Where events of one's own are posted; `/_admin/events` of the same address lists them. */
+  readonly topic: string;
   readonly kubeflow: string;
   readonly azureml: string;
   readonly s3: string;
@@ -90,11 +93,23 @@ async function startAll(config: CloudConfig, start: Start): Promise<CloudUrls> {
   });
   const admin = await start(eventgrid, ports.admin);
 
+  const trust = { issuer: entra.issuerV1, jwksUri: entra.jwksUri };
+  const topic = createTopicCloud({
+    dataDir: folder('topic'),
+    ...trust,
+    resourceId: topicId(config),
+    dataSenders: config.topic.dataSenders,
+    subscriptions: config.topic.subscriptions,
+    connectionString: config.storage.connectionString,
+    deadLetterConnectionString: eventgrid.connectionString,
+    ...(config.retry ? { retry: config.retry } : {}),
+  });
+  const topicUrl = await start(topic, ports.topic);
+
   const { images, ...kubeflowOptions } = config.kubeflow;
   const kubeflow = createKubeflowCloud({ ...kubeflowOptions, dataDir: folder('kubeflow'), images: withPython(config, images) });
   const kubeflowUrl = await start(kubeflow, ports.kubeflow);
 
-  const trust = { issuer: entra.issuerV1, jwksUri: entra.jwksUri };
   const azureml = await start(createAzureMlCloud({ ...config.azureml, ...trust, tenant: config.entra.tenant }), ports.azureml);
 
   const { aws } = config;
@@ -127,6 +142,7 @@ async function startAll(config: CloudConfig, start: Start): Promise<CloudUrls> {
     identityEndpoint: `${entraUrl}/msi/token`,
     blob: eventgrid.blobEndpoint,
     admin,
+    topic: `${topicUrl}/api/events`,
     kubeflow: kubeflowUrl,
     azureml,
     s3: s3Url,
@@ -136,7 +152,8 @@ async function startAll(config: CloudConfig, start: Start): Promise<CloudUrls> {
 }
 
 /** What infrastructure makes in a real deployment: containers, the subscriptions' queues and dead-letter containers. */
-async function makeStorage({ storage, subscriptions }: CloudConfig): Promise<void> {
+async function makeStorage({ storage, subscriptions: own, topic }: CloudConfig): Promise<void> {
+  const subscriptions = [...own, ...topic.subscriptions];
   const retryOptions = { maxTries: 3, retryDelayInMs: 200, tryTimeoutInMs: STORAGE_MS };
   const blobs = BlobServiceClient.fromConnectionString(storage.connectionString, { retryOptions });
   const queues = QueueServiceClient.fromConnectionString(storage.connectionString, { retryOptions });
@@ -150,6 +167,10 @@ async function makeStorage({ storage, subscriptions }: CloudConfig): Promise<voi
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`The storage account at ${new URL(blobs.url).origin} cannot be used: ${reason}. Is Azurite running?`, { cause: error });
   }
+}
+
+function topicId({ azureml, topic }: CloudConfig): string {
+  return `/subscriptions/${azureml.subscriptionId}/resourceGroups/${azureml.resourceGroup}/providers/Microsoft.EventGrid/topics/${topic.name}`;
 }
 
 /** Puts the chosen Python into every step image that does not name its own. */

@@ -36,6 +36,16 @@ const subscription = z.strictObject({
   quotedETag: z.boolean().exactOptional(),
 });
 
+const topicSubscription = z.strictObject({
+  name,
+  queue: name,
+  includedEventTypes: z.array(z.string()).exactOptional(),
+  subjectBeginsWith: z.string().exactOptional(),
+  subjectEndsWith: z.string().exactOptional(),
+  deadLetterContainer: z.string().exactOptional(),
+  encoding: z.enum(['base64', 'plain']).exactOptional(),
+});
+
 const stepImage = z.strictObject({
   command: z.array(z.string()).exactOptional(),
   programs: strings.exactOptional(),
@@ -68,7 +78,17 @@ export const CloudConfig = z.strictObject({
   host: z.string().default('127.0.0.1'),
   /** 0 = any free port. Give fixed ports where addresses must survive a restart (the issuer's address is in every token). */
   ports: z
-    .strictObject({ entra: port, eventgrid: port, admin: port, kubeflow: port, azureml: port, s3: port, sts: port, sagemaker: port })
+    .strictObject({
+      entra: port,
+      eventgrid: port,
+      admin: port,
+      topic: port,
+      kubeflow: port,
+      azureml: port,
+      s3: port,
+      sts: port,
+      sagemaker: port,
+    })
     .partial()
     .default({}),
   /** Stop when standard input ends or the parent process is gone. */
@@ -89,6 +109,15 @@ export const CloudConfig = z.strictObject({
     tokenLifetimeSeconds: z.number().int().exactOptional(),
   }),
   subscriptions: z.array(subscription).default([]),
+  /** The custom topic for the product's own events. */
+  topic: z
+    .strictObject({
+      name: name.default('sluice-transitions'),
+      /** Object ids with the role "EventGrid Data Sender" on it. */
+      dataSenders: z.array(z.string()).default([]),
+      subscriptions: z.array(topicSubscription).default([]),
+    })
+    .prefault({}),
   retry: z.strictObject({ delaysMs: z.array(z.number().min(0)), maxAttempts: z.number().int().min(1) }).exactOptional(),
   /** Python for steps: replaces `python` and `python3` in their commands; `env` comes before an image's own. */
   python: z.strictObject({ command: name, env: strings.default({}) }).exactOptional(),

@@ -103,6 +103,7 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
         deadLetterContainer: LOCAL.deadLetter,
       },
     ],
+    topic: { dataSenders: [LOCAL.identity.objectId] },
     python: { command: python },
     kubeflow: {
       images: Object.fromEntries(steps) as Record<string, unknown>,

@@ -9,6 +9,7 @@ export interface CloudUrls {
   jwks: string;
   identityEndpoint: string;
   blob: string;
+  topic: string;
   kubeflow: string;
   azureml: string;
   s3: string;
@@ -60,5 +61,6 @@ export function appSettings(input: SettingsInput): Record<string, string> {
     AZUREML_SUBSCRIPTION_ID: LOCAL.subscriptionId,
     AZUREML_RESOURCE_GROUP: LOCAL.resourceGroup,
     AZUREML_WORKSPACE: LOCAL.workspace,
+    SLUICE_TOPIC_ENDPOINT: cloud.topic,
   };
 }

@@ -53,4 +53,5 @@ export const DEFAULT_APIS: readonly EntraApi[] = [
   { uri: 'api://aws-sagemaker', tokenVersion: 1, roles: ['AssumeRoleWithWebIdentity'], assignmentRequired: true },
   { uri: 'https://management.azure.com', tokenVersion: 1 },
   { uri: 'https://storage.azure.com', tokenVersion: 1 },
+  { uri: 'https://eventgrid.azure.net', tokenVersion: 1 },
 ];

@@ -66,13 +66,17 @@ export function toEvent(change: BlobChange, account: string, sequencer: string, 
 
 /** Whether the subscription wants the event. */
 export function wants(subscription: Subscription, event: { type: EventType; subject: string; api: string }): boolean {
-  const subject = event.subject.toLowerCase();
   return (
     (subscription.includedEventTypes?.includes(event.type) ?? true) &&
-    subject.startsWith(subscription.subjectBeginsWith?.toLowerCase() ?? '') &&
-    subject.endsWith(subscription.subjectEndsWith?.toLowerCase() ?? '') &&
+    subjectFits(subscription, event.subject) &&
     (subscription.apis?.includes(event.api) ?? true)
   );
+}
+
+/** Whether the subject passes the subscription's prefix and suffix, without regard to case. */
+export function subjectFits(filter: Pick<Subscription, 'subjectBeginsWith' | 'subjectEndsWith'>, subject: string): boolean {
+  const text = subject.toLowerCase();
+  return text.startsWith(filter.subjectBeginsWith?.toLowerCase() ?? '') && text.endsWith(filter.subjectEndsWith?.toLowerCase() ?? '');
 }
 
 /** The JSON of the event for one subscription. */

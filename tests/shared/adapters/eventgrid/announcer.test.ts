@@ -1,10 +1,16 @@
 // Our own transitions on the wire: a CloudEvent with the identity's token; refusals name the missing role; http only to this machine.
 import { inspect } from 'node:util';
-import { afterEach, describe, expect, it } from 'vitest';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, inject, it } from 'vitest';
+import { createEntraCloud } from '../../../../local/cloud/entra/entra-cloud.ts';
+import { createTopicCloud, type TopicCloud } from '../../../../local/cloud/eventgrid/topic.ts';
+import { freePort } from '../../../../local/cloud/kit/process.ts';
 import { type CloudServer, cutConnection, type Handler, serve } from '../../../../local/cloud/kit/server.ts';
 import { createAnnouncer } from '../../../../shared/adapters/eventgrid/announcer.ts';
 
-const servers: CloudServer[] = [];
+const servers: Pick<CloudServer, 'close'>[] = [];
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
@@ -106,5 +112,81 @@ describe('announcing', () => {
     expect(() => createAnnouncer({ endpoint, credential, source: '/s', allowInsecureLoopback })).toThrow(
       expect.objectContaining({ name: 'ConfigError' }),
     );
+  });
+});
+
+describe('at a topic that checks everything', () => {
+  const app = { clientId: 'app', objectId: 'oid-app', name: 'sluice', secret: 's' };
+
+  /** A topic of the local cloud, and an announcer with a token of the local tenant. */
+  async function topic(dataSenders: readonly string[]) {
+    const port = await freePort();
+    const dataDir = mkdtempSync(join(tmpdir(), 'announcer-'));
+    const entra = await createEntraCloud({ dataDir, baseUrl: `http://127.0.0.1:${port}`, tenant: 't', clients: [app] });
+    const issuer = await serve((request) => entra.fetch(request), { port });
+    const { issuerV1, jwksUri } = entra;
+    const connectionString = inject('storage');
+    const cloud: TopicCloud = createTopicCloud({
+      dataDir,
+      resourceId: '/topics/t',
+      issuer: issuerV1,
+      jwksUri,
+      dataSenders,
+      connectionString,
+    });
+    const front = await serve((request) => cloud.fetch(request));
+    servers.push(issuer, front, cloud);
+    const getToken = async (scopes: string | string[]) => {
+      const form = {
+        grant_type: 'client_credentials',
+        client_id: app.clientId,
+        client_secret: app.secret,
+        scope: [scopes].flat().join(' '),
+      };
+      const answer = await fetch(`${issuer.url}/t/oauth2/v2.0/token`, { method: 'POST', body: new URLSearchParams(form) });
+      return { token: ((await answer.json()) as { access_token: string }).access_token, expiresOnTimestamp: Date.now() + 3_600_000 };
+    };
+    const endpoint = `${front.url}/api/events`;
+    const announcer = createAnnouncer({ endpoint, credential: { getToken }, source: '/sluice', allowInsecureLoopback: true });
+    const kept = async (): Promise<{ publisher: string; event: Record<string, unknown> }[]> =>
+      ((await (await fetch(`${front.url}/_admin/events`)).json()) as { events: { publisher: string; event: Record<string, unknown> }[] })
+        .events;
+    return { cloud, announcer, kept };
+  }
+
+  it('the event is taken and kept as it was told', async () => {
+    const { announcer, kept } = await topic([app.objectId]);
+
+    await announcer.publish(happened);
+
+    expect(await kept()).toMatchObject([
+      {
+        publisher: app.objectId,
+        event: { id: happened.id, type: 'sluice.run.started', source: '/sluice', time: happened.at, data: happened.data },
+      },
+    ]);
+  });
+
+  it('a repeat after a lost answer has the same id', async () => {
+    const { cloud, announcer, kept } = await topic([app.objectId]);
+    cloud.faults.add({ match: { operation: 'PublishEvents' }, action: 'reset-after', times: 3 });
+
+    await expect(announcer.publish(happened)).rejects.toMatchObject({ code: 'topic-unavailable' });
+    await announcer.publish(happened);
+
+    const ids = (await kept()).map(({ event }) => event['id']);
+    expect(ids.length).toBeGreaterThan(1);
+    expect(new Set(ids)).toEqual(new Set([happened.id]));
+  });
+
+  it('without the role it is refused for good, and the role is named', async () => {
+    const { announcer, kept } = await topic([]);
+
+    await expect(announcer.publish(happened)).rejects.toMatchObject({
+      name: 'RejectedError',
+      code: 'topic-forbidden',
+      message: expect.stringMatching(/does not have permission to send data to \/topics\/t.*EventGrid Data Sender/s) as string,
+    });
+    expect(await kept()).toEqual([]);
   });
 });
