@@ -44,7 +44,6 @@ export function createOutput(options: { json: boolean; out: NodeJS.WriteStream; 
 
 /** Characters on a terminal: colour codes take none. */
 function width(text: string): number {
-  // eslint-disable-next-line no-control-regex -- ESC begins a colour code
   return text.replace(/\u001b\[[0-9;]*m/g, '').length;
 }
 

@@ -1,6 +1,9 @@
 // From configuration to ports: clients once, adapters on first use. Together with app.ts the only wiring.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BlobServiceClient } from '@azure/storage-blob';
 import type { QueueServiceClient } from '@azure/storage-queue';
+import type { Entra } from '../shared/clients/entra.ts';
 import type { Config } from '../shared/config/config.ts';
 import { ConfigError, RejectedError } from '../shared/errors/errors.ts';
 import type { Lake, RefineEngine, Store } from '../shared/ports/lake.ts';
@@ -52,7 +55,7 @@ export function createPorts(config: Config): Ports {
   };
 }
 
-type Identity = () => Promise<import('../shared/clients/entra.ts').Entra>;
+type Identity = () => Promise<Entra>;
 
 async function blobService(endpoint: Config['lake']['blob'], entra: Identity): Promise<BlobServiceClient> {
   const { BlobServiceClient } = await import('@azure/storage-blob');
@@ -90,11 +93,7 @@ function tableStores(config: Config, entra: Identity, store: Store): Stores {
 }
 
 async function refineEngine(config: Config, blobs: BlobServiceClient, store: Store): Promise<RefineEngine> {
-  const [{ createRefineEngine }, { tmpdir }, { join }] = await Promise.all([
-    import('../shared/adapters/lake/engine.ts'),
-    import('node:os'),
-    import('node:path'),
-  ]);
+  const { createRefineEngine } = await import('../shared/adapters/lake/engine.ts');
   return createRefineEngine({
     blobService: blobs,
     lakeContainer: config.lake.container,

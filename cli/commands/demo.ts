@@ -58,6 +58,8 @@ export const demo: Command = {
     const folder = join(context.root, 'examples', pipeline);
     if (!existsSync(join(folder, 'sluice.yaml')))
       throw new CommandError(EXIT.usage, `There is no example "${pipeline}"`, 'see the folders under examples/');
+    const given = textOption(options, 'data');
+    if (given !== undefined && !existsSync(given)) throw new CommandError(EXIT.usage, `${given} does not exist`);
     const begun = Date.now();
     const dataDir = await mkdtemp(join(tmpdir(), 'sluice-demo-'));
     let stack: Stack | undefined;
@@ -71,7 +73,7 @@ export const demo: Command = {
         say: (line) => context.output.line(`  ${line}`),
       }).catch(stackFailure);
       const up = Date.now();
-      const data = await chooseData(context, stack, folder, dataDir, textOption(options, 'data'));
+      const data = await chooseData(context, stack, folder, dataDir, given);
       const account = await tellStory(
         createContext({ output: context.output, environment: context.environment, root: context.root, dataDir }),
         folder,
@@ -149,10 +151,7 @@ function succeeded(runs: readonly RunSummary[], story: RunSummary['story']): Run
 }
 
 async function chooseData(context: Context, stack: Stack, folder: string, dataDir: string, given: string | undefined): Promise<DataSource> {
-  if (given) {
-    if (!existsSync(given)) throw new CommandError(EXIT.usage, `${given} does not exist`);
-    return { file: resolve(given), words: `on ${given}`, kind: 'given' };
-  }
+  if (given !== undefined) return { file: resolve(given), words: `on ${given}`, kind: 'given' };
   const real = resolve(context.root, REAL_DATA);
   if (existsSync(real)) return { file: real, words: 'on the real iBeacon data set (1,420 rows, UCI, CC BY 4.0)', kind: 'real' };
   const file = join(dataDir, 'generated.csv');

@@ -28,11 +28,14 @@ export interface TrainingPorts {
 /** A run report is a page of JSON; golden rows make it larger, never this large. */
 export const MAX_REPORT_BYTES = 8 * 1024 * 1024;
 
+/** What storage signs at most: the 7 days of a user delegation key, less the time by which clocks may differ. */
+const MAX_URL_SECONDS = 7 * 86_400 - 600;
+
 export function trainingActivities(ports: TrainingPorts): Activity[] {
   return [
     perform(submitTraining, async ({ backend, runId, pipeline, contractDigest, files }) => {
       const version = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
-      const seconds = durationSeconds(version.spec.train.deadline) + 3600;
+      const seconds = urlSeconds(version.spec.train.deadline);
       const inputs = await Promise.all(files.map(async (file) => ({ ...file, url: await ports.store.signRead(file.path, seconds) })));
       const outputs = await Promise.all(
         TRAIN_FILES.map(async (name) => ({
@@ -94,6 +97,16 @@ export function trainingActivities(ports: TrainingPorts): Activity[] {
       return { artifactUri: `s3://${bucket}/${key}` };
     }),
   ];
+}
+
+/** Life of the URLs that a job gets: it may begin late and end at its deadline. */
+function urlSeconds(deadline: string): number {
+  const seconds = durationSeconds(deadline) + 3600;
+  if (seconds <= MAX_URL_SECONDS) return seconds;
+  throw new RejectedError(
+    'deadline-too-long',
+    `train.deadline ${deadline} is too long: the URLs by which the job fetches and leaves its files live less than 7 days. Make it 6d or less and apply the pipeline again`,
+  );
 }
 
 function backendOf(ports: TrainingPorts, name: string): TrainingBackend {

@@ -10,9 +10,9 @@ export async function ensureBuilt(root: string, say: (line: string) => void): Pr
   const newest = Math.max(...(await Promise.all(SOURCES.map((source) => newestBelow(join(root, source))))));
   if (built !== null && built >= newest) return;
   say(built === null ? 'Building the app' : 'Building the app again: its sources changed');
-  // A plain JavaScript file, so that `npm run build` needs no loader.
-  const script = (await import('../../scripts/build.mjs')) as { buildApp: () => Promise<unknown> };
-  await script.buildApp();
+  // Loaded only when there is something to build: the bundler is a development dependency.
+  const { buildApp } = await import('../../scripts/build.mjs');
+  await buildApp();
 }
 
 async function newestBelow(path: string): Promise<number> {
