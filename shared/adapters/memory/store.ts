@@ -17,7 +17,6 @@ export interface MemoryStore extends Store {
 
 function plain(path: string): string {
   const parts = path.split('/');
-   
   if (path.length > 900 || /[\\\u0000-\u001f\u007f]/.test(path) || parts.some((part) => part === '' || part === '.' || part === '..'))
     throw new RejectedError('bad-path', `${JSON.stringify(path.slice(0, 200))} is not a plain relative path of the store.`);
   return path;
