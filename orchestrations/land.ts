@@ -4,7 +4,7 @@ import { amendVerdict, fingerprintFile } from '../shared/contracts/activities/da
 import type { Verdict } from '../shared/contracts/events.ts';
 import { LandInput, type Outcome } from '../shared/contracts/stories.ts';
 import { refineKey } from '../shared/decisions/identity.ts';
-import { ActivityRejected, call, type Story } from './kit/call.ts';
+import { call, failureOf, type Story } from './kit/call.ts';
 import { open, tellOpened } from './kit/run.ts';
 
 export function* land(context: OrchestrationContext): Story<Outcome> {
@@ -12,7 +12,7 @@ export function* land(context: OrchestrationContext): Story<Outcome> {
   const { pipeline, contractDigest, policy, container, path, eTag } = landed;
 
   const print = yield* fingerprint(context, landed);
-  if (!print) return { status: 'skipped', runId: null, note: 'the file was replaced or removed before it was read' };
+  if (!('sha256' in print)) return print;
   const files = [{ path, sha256: print.sha256, eTag }];
   const key = refineKey({ pipeline, contractDigest, files });
 
@@ -29,15 +29,18 @@ export function* land(context: OrchestrationContext): Story<Outcome> {
   return yield* tellOpened(context, refining);
 }
 
-/** null when the version that the event spoke of is no longer there: a newer event tells the rest. */
-function* fingerprint(context: OrchestrationContext, landed: LandInput): Story<{ sha256: string } | null> {
+/** The content's digest, or how the story ends without it: of a version that is gone, a newer event tells the rest. */
+function* fingerprint(context: OrchestrationContext, landed: LandInput): Story<{ sha256: string } | Outcome> {
   try {
     return yield* call(context, fingerprintFile, { container: landed.container, path: landed.path, eTag: landed.eTag });
   } catch (error) {
-    if (!(error instanceof ActivityRejected)) throw error;
-    const verdict: Verdict = { kind: 'superseded', rule: error.rejection.code, reason: error.rejection.message };
+    const failure = failureOf(error);
+    const gone = failure.code === 'blob-gone' || failure.code === 'blob-changed';
+    const reason = gone ? failure.message : `${failure.message.slice(0, 1500)}. Nothing was read; write the file again`;
+    const verdict: Verdict = { kind: gone ? 'superseded' : 'refused', rule: failure.code, reason: reason.slice(0, 2000) };
     yield* amend(context, landed, { verdict, runId: null, sha256: null });
-    return null;
+    if (gone) return { status: 'skipped', runId: null, note: 'the file was replaced or removed before it was read' };
+    return { status: 'failed', runId: null, failure };
   }
 }
 

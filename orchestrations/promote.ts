@@ -1,13 +1,14 @@
 // The story of one promotion: lock the endpoint, publish the artifact, stage, move traffic, check parity; whatever fails is undone.
-import type { OrchestrationContext } from 'durable-functions';
+import type { OrchestrationContext, Task } from 'durable-functions';
 import { readModel, readPlan, recordPromotion, recordServing } from '../shared/contracts/activities/runs.ts';
-import { applyServing, checkParity, readEndpoint, stageServing } from '../shared/contracts/activities/serving.ts';
+import { applyServing, checkParity, stageServing } from '../shared/contracts/activities/serving.ts';
 import { submitPublication, verifyArtifact } from '../shared/contracts/activities/training.ts';
 import type { Environment, SagemakerTarget } from '../shared/contracts/pipeline.ts';
 import type { ModelVersion, ParityResult, PromoteResult } from '../shared/contracts/runs.ts';
 import { PromoteInput, type Outcome } from '../shared/contracts/stories.ts';
-import { ActivityRejected, call, type Story } from './kit/call.ts';
-import { restoreEndpoint, untilArrived } from './kit/endpoint.ts';
+import { ActivityRejected, call, failureOf, type Story } from './kit/call.ts';
+import { heed } from './kit/cancel.ts';
+import { restoreEndpoint, untilArrived, untilRest } from './kit/endpoint.ts';
 import { awaitJob } from './kit/job.ts';
 import { lockEndpoint, unlockEndpoint } from './kit/lock.ts';
 import { narrate, note, transition } from './kit/run.ts';
@@ -19,19 +20,20 @@ interface Setting {
   target: SagemakerTarget;
   image: string;
   model: ModelVersion;
+  cancel: Task;
 }
 
 export function* promote(context: OrchestrationContext): Story<Outcome> {
   const input = PromoteInput.parse(context.df.getInput());
-  return yield* narrate(context, input, () => promoteLocked(context, input));
+  return yield* narrate(context, input, (cancel) => promoteLocked(context, input, cancel));
 }
 
-function* promoteLocked(context: OrchestrationContext, input: PromoteInput): Story<Outcome> {
-  const setting = yield* readSetting(context, input);
+function* promoteLocked(context: OrchestrationContext, input: PromoteInput, cancel: Task): Story<Outcome> {
+  const setting = { ...(yield* readSetting(context, input)), cancel };
   const { target } = setting;
   const name = `sagemaker/${target.region}/${target.endpoint}`;
   yield* note(context, input, { phase: 'locking' });
-  yield* lockEndpoint(context, name, input.runId);
+  yield* lockEndpoint(context, name, input.runId, cancel);
   try {
     return yield* promoteTo(context, setting, name);
   } finally {
@@ -40,26 +42,32 @@ function* promoteLocked(context: OrchestrationContext, input: PromoteInput): Sto
 }
 
 function* promoteTo(context: OrchestrationContext, setting: Setting, name: string): Story<Outcome> {
-  const { input, environment, target, model } = setting;
+  const { input, environment, target, model, cancel } = setting;
+  const { pipeline, runId, policy } = input;
   const place = { region: target.region, endpoint: target.endpoint };
   const artifactUri = yield* publish(context, setting);
+  heed(cancel, 'before anything was deployed');
 
   const deployedAt = now(context);
   yield* note(context, input, { phase: 'staging' });
-  const before = yield* call(context, readEndpoint, place);
-  const tags = { 'sluice:pipeline': input.pipeline, 'sluice:run': input.runId };
+  const before = yield* untilRest(context, place, policy);
+  const tags = { 'sluice:pipeline': pipeline, 'sluice:run': runId };
   const staged = yield* call(context, stageServing, { target, image: setting.image, modelDigest: model.modelDigest, artifactUri, tags });
 
   let parity: ParityResult;
   try {
     yield* note(context, input, { phase: 'deploying' });
     yield* call(context, applyServing, { ...place, configName: staged.configName, tags });
-    yield* untilArrived(context, place, staged.configName, target.healthyWithin, input.policy);
+    yield* untilArrived(context, place, staged.configName, target.healthyWithin, policy, cancel);
     yield* note(context, input, { phase: 'checking', seconds: { deploy: secondsSince(context, deployedAt) } });
     parity = yield* checkAgainstGolden(context, setting, place);
+    heed(cancel, `while ${target.endpoint} was being checked; the endpoint was restored`);
+    const { modelDigest } = model;
+    const served = { endpoint: name, environment: input.environment, pipeline, modelDigest, ...staged, promotionId: runId };
+    yield* call(context, recordServing, { ...served, since: now(context) });
   } catch (error) {
-    yield* note(context, input, { phase: 'restoring' });
-    yield* restoreEndpoint(context, place, before.configName, input.policy);
+    yield* noteRestoring(context, input);
+    yield* restoreEndpoint(context, place, before.configName, policy, error);
     throw error;
   }
 
@@ -74,17 +82,6 @@ function* promoteTo(context: OrchestrationContext, setting: Setting, name: strin
     previousConfig: before.configName,
     parity,
   };
-  const since = now(context);
-  const { pipeline, runId: promotionId } = input;
-  yield* call(context, recordServing, {
-    endpoint: name,
-    environment: input.environment,
-    pipeline,
-    modelDigest: model.modelDigest,
-    ...staged,
-    promotionId,
-    since,
-  });
   const seconds = { promote: secondsSince(context, deployedAt) };
   yield* note(context, input, { phase: 'serving', status: 'succeeded', promoted, seconds, finishedAt: now(context) });
   yield* transition(context, input, 'endpoint.promoted', {
@@ -92,12 +89,21 @@ function* promoteTo(context: OrchestrationContext, setting: Setting, name: strin
     modelDigest: model.modelDigest,
     environment: environment.development ? 'development' : 'protected',
   });
-  return { status: 'succeeded', runId: input.runId, note: `${name} serves ${model.modelDigest.slice(0, 12)}` };
+  return { status: 'succeeded', runId, note: `${name} serves ${model.modelDigest.slice(0, 12)}` };
+}
+
+/** Putting the endpoint back does not depend on whether it could be written down that it is. */
+function* noteRestoring(context: OrchestrationContext, input: PromoteInput): Story<void> {
+  try {
+    yield* note(context, input, { phase: 'restoring' });
+  } catch (error) {
+    if (!context.df.isReplaying) context.warn(`${input.runId}: the phase was not recorded: ${failureOf(error).message}`);
+  }
 }
 
 /** The model's archive is in the target's bucket under its digest, sent by the training side; we only look. */
 function* publish(context: OrchestrationContext, setting: Setting): Story<string> {
-  const { input, target, model } = setting;
+  const { input, target, model, cancel } = setting;
   const { pipeline, contractDigest, runId, policy } = input;
   const startedAt = now(context);
   yield* note(context, input, { phase: 'publishing' });
@@ -113,7 +119,7 @@ function* publish(context: OrchestrationContext, setting: Setting): Story<string
     signedUrlSeconds: policy.signedUrlSeconds,
   });
   if (publication.job) {
-    const done = yield* awaitJob(context, input, { stage: 'publish', backend: 'kubeflow', ...publication.job }, '30m');
+    const done = yield* awaitJob(context, input, { stage: 'publish', backend: 'kubeflow', ...publication.job }, '30m', cancel);
     yield* note(context, input, { seconds: { 'publish.queued': done.queuedSeconds ?? 0, 'publish.working': done.executionSeconds ?? 0 } });
   }
   const { sha256, bytes } = model.archive;
@@ -141,7 +147,7 @@ function* checkAgainstGolden(
   return parity;
 }
 
-function* readSetting(context: OrchestrationContext, input: PromoteInput): Story<Setting> {
+function* readSetting(context: OrchestrationContext, input: PromoteInput): Story<Omit<Setting, 'cancel'>> {
   const { pipeline, contractDigest, modelDigest, runId } = input;
   const plan = yield* call(context, readPlan, { pipeline, contractDigest });
   const environment = plan.environments[input.environment];

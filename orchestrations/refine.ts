@@ -39,10 +39,7 @@ function* refineAndTrain(context: OrchestrationContext, input: RefineInput): Sto
   });
   yield* transition(context, input, 'run.succeeded', { gold: { table, version, digest } });
 
-  yield* tellOpened(context, training);
-  return {
-    status: 'succeeded',
-    runId,
-    note: training.taken ? `gold unchanged: ${training.runId} has trained on it` : `trained by ${training.runId}`,
-  };
+  const told = yield* tellOpened(context, training);
+  const words = { skipped: 'has this gold already', succeeded: 'trained on it', failed: 'failed to train on it' };
+  return { status: 'succeeded', runId, note: `committed; ${training.runId} ${words[told.status]}` };
 }

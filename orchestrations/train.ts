@@ -1,5 +1,5 @@
 // The story of one training: stage the data, start or adopt the job, wait, judge the candidate, register it, promote where the run may.
-import type { OrchestrationContext } from 'durable-functions';
+import type { OrchestrationContext, Task } from 'durable-functions';
 import { stageTrainingData } from '../shared/contracts/activities/data.ts';
 import { readChampion, readPlan, registerModel } from '../shared/contracts/activities/runs.ts';
 import { readReport, submitTraining } from '../shared/contracts/activities/training.ts';
@@ -9,16 +9,17 @@ import { TrainInput, type Outcome } from '../shared/contracts/stories.ts';
 import { judge } from '../shared/decisions/gates.ts';
 import { promoteKey } from '../shared/decisions/identity.ts';
 import { ActivityRejected, call, type Story } from './kit/call.ts';
+import { heed } from './kit/cancel.ts';
 import { awaitJob } from './kit/job.ts';
 import { narrate, note, open, type Opened, tellOpened, transition } from './kit/run.ts';
 import { now, secondsSince } from './kit/time.ts';
 
 export function* train(context: OrchestrationContext): Story<Outcome> {
   const input = TrainInput.parse(context.df.getInput());
-  return yield* narrate(context, input, () => trainAndPromote(context, input));
+  return yield* narrate(context, input, (cancel) => trainAndPromote(context, input, cancel));
 }
 
-function* trainAndPromote(context: OrchestrationContext, input: TrainInput): Story<Outcome> {
+function* trainAndPromote(context: OrchestrationContext, input: TrainInput, cancel: Task): Story<Outcome> {
   const { pipeline, contractDigest, runId, gold, specDigest } = input;
   const plan = yield* call(context, readPlan, { pipeline, contractDigest });
 
@@ -32,7 +33,7 @@ function* trainAndPromote(context: OrchestrationContext, input: TrainInput): Sto
 
   const backend = plan.train.backend[0] ?? 'kubeflow';
   const job = yield* call(context, submitTraining, { backend, runId, pipeline, contractDigest, files });
-  const done = yield* awaitJob(context, input, { stage: 'train', backend, ...job }, plan.train.deadline);
+  const done = yield* awaitJob(context, input, { stage: 'train', backend, ...job }, plan.train.deadline, cancel);
 
   const report = yield* call(context, readReport, { runId });
   const { champion } = yield* call(context, readChampion, { pipeline });
@@ -53,6 +54,7 @@ function* trainAndPromote(context: OrchestrationContext, input: TrainInput): Sto
   yield* note(context, input, { phase: 'judged', trained, seconds });
   if (verdict.result !== 'pass') throw new ActivityRejected({ code: `gate-${verdict.result}`, message: gateSentence(trained) });
 
+  heed(cancel, 'while the candidate was being judged; nothing was registered or promoted');
   const model: ModelVersion = {
     pipeline,
     modelDigest: report.model.digest,

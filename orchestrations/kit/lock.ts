@@ -1,15 +1,19 @@
 // One promotion at a time per endpoint: an entity holds the lock, because critical sections are not in every host (facts/durable.md §2.9 item 1).
 import * as df from 'durable-functions';
-import type { EntityContext, OrchestrationContext } from 'durable-functions';
+import type { EntityContext, OrchestrationContext, Task } from 'durable-functions';
+import { nextWait } from '../../shared/decisions/durations.ts';
 import { ActivityRejected, type Story } from './call.ts';
-import { later, now, sleep } from './time.ts';
+import { RunCancelled, wishOf } from './cancel.ts';
+import { later, now, sleepOrEvent } from './time.ts';
 
 export const ENDPOINT_LOCK = 'endpoint-lock';
 
 /** Longer than any promotion may take: a holder that was killed by hand does not lock for ever. */
 const LEASE_SECONDS = 86_400;
-const TRIES = 30;
-const WAIT_SECONDS = 10;
+/** Waits grow from 5 seconds to 5 minutes: half an hour in all, as long as a promotion takes, in a short history. */
+const TRIES = 16;
+const FIRST_WAIT_SECONDS = 5;
+const MAX_WAIT_SECONDS = 300;
 
 interface Lock {
   holder: string;
@@ -40,9 +44,10 @@ export function endpointLock(context: EntityContext<Lock | null>): void {
   context.df.return({ granted: free, holder: free ? request.owner : held.holder });
 }
 
-/** Takes the lock; waits a few minutes for another promotion, then gives up naming it. */
-export function* lockEndpoint(context: OrchestrationContext, endpoint: string, owner: string): Story<void> {
+/** Takes the lock; waits about half an hour for another promotion, then gives up naming it. A person may cancel. */
+export function* lockEndpoint(context: OrchestrationContext, endpoint: string, owner: string, cancel: Task): Story<void> {
   let holder = '';
+  let wait = FIRST_WAIT_SECONDS;
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const answer = (yield context.df.callEntity(lockOf(endpoint), 'acquire', request(context, owner))) as {
       granted: boolean;
@@ -50,7 +55,10 @@ export function* lockEndpoint(context: OrchestrationContext, endpoint: string, o
     };
     if (answer.granted) return;
     holder = answer.holder;
-    yield* sleep(context, WAIT_SECONDS);
+    if ((yield* sleepOrEvent(context, wait, cancel)) === 'event') {
+      throw new RunCancelled(`${wishOf(cancel)} while it waited for ${holder}, which is promoting to ${endpoint}`);
+    }
+    wait = nextWait(wait, MAX_WAIT_SECONDS);
   }
   throw new ActivityRejected({
     code: 'endpoint-locked',

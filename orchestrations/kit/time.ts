@@ -22,11 +22,23 @@ export function* sleep(context: OrchestrationContext, seconds: number): Story<vo
   yield context.df.createTimer(later(context, seconds));
 }
 
+/** Waits, unless the event comes first; the timer is then cancelled, because an open one keeps the instance running. */
+export function* sleepOrEvent(context: OrchestrationContext, seconds: number, eventTask: Task): Story<'slept' | 'event'> {
+  const timer = context.df.createTimer(later(context, seconds));
+  if ((yield* taskOrEvent(context, timer, eventTask)) === 'task') return 'slept';
+  timer.cancel();
+  return 'event';
+}
+
 /**
- * Waits for a task or for an external event, whichever comes first; `event` is the event's data when it won.
- * The losing task stays open: the caller goes on with it.
+ * Waits for a task or for an external event, whichever comes first. The loser stays open: the caller goes on with it.
+ * Throws what the task failed with, as a plain `yield` would.
  */
 export function* taskOrEvent(context: OrchestrationContext, task: Task, eventTask: Task): Story<'task' | 'event'> {
+  // An event that came while the story was at something else completes its task, and a later `any` would never notice.
+  if (eventTask.isCompleted) return 'event';
   const winner = (yield context.df.Task.any([task, eventTask])) as Task;
-  return winner === eventTask ? 'event' : 'task';
+  if (winner === eventTask) return 'event';
+  if (task.isFaulted) throw task.result;
+  return 'task';
 }

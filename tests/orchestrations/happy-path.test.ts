@@ -5,24 +5,29 @@ import { ENDPOINT, LOCK_KEY } from '../support/story-host.ts';
 
 const bench = storyBench();
 
+function must<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new Error('there is no such run');
+  return value;
+}
+
 describe.each(['bundle', 'ext-3.14'] as const)('one file on %s', (profile) => {
   test('becomes a served model', async () => {
     const { world, host, story } = await bench({ profile });
 
-    const { status, entryId, refine, train, promote } = await story();
+    const { status, entryId, ...told } = await story();
 
-    expect(status).toMatchObject({ status: 'Completed', output: { status: 'succeeded', runId: refine?.runId } });
-    expect([refine?.status, train?.status, promote?.status]).toEqual(['succeeded', 'succeeded', 'succeeded']);
-    expect(refine?.next).toEqual([train?.runId]);
-    expect(train?.next).toEqual([promote?.runId]);
-    expect(await world.ledger.find(entryId)).toMatchObject({ verdict: { kind: 'accepted' }, runId: refine?.runId });
-    expect(await world.models.list('ble-location', 10)).toMatchObject([{ modelDigest: train?.trained?.modelDigest, runId: train?.runId }]);
-    const configName = promote?.promoted?.configName;
-    const modelDigest = train?.trained?.modelDigest;
-    expect(await world.serving.current()).toMatchObject([{ modelDigest, configName, promotionId: promote?.runId }]);
+    const [refine, train, promote] = [must(told.refine), must(told.train), must(told.promote)];
+    expect(status).toMatchObject({ status: 'Completed', output: { status: 'succeeded', runId: refine.runId } });
+    expect([refine.status, train.status, promote.status]).toEqual(['succeeded', 'succeeded', 'succeeded']);
+    expect([refine.next, train.next, promote.next]).toEqual([[train.runId], [promote.runId], []]);
+    expect(await world.ledger.find(entryId)).toMatchObject({ verdict: { kind: 'accepted' }, runId: refine.runId });
+    expect(await world.models.list('ble-location', 10)).toMatchObject([{ modelDigest: train.trained?.modelDigest, runId: train.runId }]);
+    const configName = promote.promoted?.configName;
+    const modelDigest = train.trained?.modelDigest;
+    expect(await world.serving.current()).toMatchObject([{ modelDigest, configName, promotionId: promote.runId }]);
     expect(await world.platform.read(ENDPOINT)).toMatchObject({ status: 'in-service', configName });
-    expect(promote?.promoted).toMatchObject({ previousConfig: null, parity: { rowsChecked: 3, rowsAgreeing: 3 } });
-    expect(await world.promotions.find(promote?.runId ?? '')).toMatchObject({ environment: 'dev', request: 0, modelDigest });
+    expect(promote.promoted).toMatchObject({ previousConfig: null, parity: { rowsChecked: 3, rowsAgreeing: 3 } });
+    expect(await world.promotions.find(promote.runId ?? '')).toMatchObject({ environment: 'dev', request: 0, modelDigest });
     expect(await host.entity('endpoint-lock', LOCK_KEY)).toBeNull();
   });
 

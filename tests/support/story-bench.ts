@@ -5,7 +5,7 @@ import { createStoryWorld, type HostOptions, openStoryHost, type StoryHost, type
 export interface Bench extends StoryHost {
   world: StoryWorld;
   /** Drops a file and gives the runs that came of it. */
-  story(path?: string, content?: string): Promise<Told>;
+  story: (path?: string, content?: string) => Promise<Told>;
 }
 
 export type Told = Awaited<ReturnType<StoryHost['tell']>> & Awaited<ReturnType<typeof runsIn>>;
@@ -29,7 +29,7 @@ export function storyBench() {
     return {
       ...opened,
       world,
-      async story(path, content) {
+      story: async (path, content) => {
         const told = await opened.tell(path, content);
         return { ...told, ...(await runsIn(world)) };
       },

@@ -1,7 +1,7 @@
 // The shipped stories on the real SDKs and the local engine in virtual time: the real activities over stores, backend and
 // platform in memory. The world (what is stored, what runs elsewhere) outlives the host, so that a test can crash the host.
 import * as df from 'durable-functions';
-import type { Store as EngineStore } from '../../local/host/durable/store.ts';
+import { createMemoryStore as createEngineStore, type Store as EngineStore } from '../../local/host/durable/store.ts';
 import type { Profile } from '../../local/host/durable/engine.ts';
 import { createTestHost, type TestHost } from '../../local/host/testing/test-host.ts';
 import { dataActivities } from '../../functions/activities/data.ts';
@@ -137,14 +137,14 @@ export interface HostOptions {
 export type StoryHost = Awaited<ReturnType<typeof openStoryHost>>;
 
 /** An engine over a world, with every orchestration replayed after every step. */
-export async function openStoryHost(world: StoryWorld, { profile = 'bundle', seed = 1, store }: HostOptions = {}) {
+export async function openStoryHost(world: StoryWorld, { profile = 'bundle', seed = 1, store = createEngineStore() }: HostOptions = {}) {
   const host: TestHost = await createTestHost({
     app: world.register,
     start: new Date(world.now()),
     seed,
     profile,
     settings: { defaultVersion: '1.0' },
-    ...(store ? { store } : {}),
+    store,
   });
   world.follow(host.clock);
   const exists = (id: string): Promise<boolean> =>
@@ -190,15 +190,16 @@ export async function openStoryHost(world: StoryWorld, { profile = 'bundle', see
 
   let sequencer = 0;
   /** Writes a file and announces it. */
-  const drop = (path: string, content: string) =>
-    announceFile(path, world.lake.put(LAKE.container, path, content), (sequencer += 1));
+  const drop = (path: string, content: string) => announceFile(path, world.lake.put(LAKE.container, path, content), (sequencer += 1));
 
   return {
     host,
     announceFile,
     drop,
+    /** How many events a replay of the instance goes through. */
+    historyLength: async (instanceId: string) => (await store.history(instanceId)).length,
     /** Drops a file and lets time run until its story has ended. */
-    async tell(path = 'bronze/ble-location/a.csv', content = 'rows of a') {
+    tell: async (path = 'bronze/ble-location/a.csv', content = 'rows of a') => {
       const { entryId: id, instanceId } = await drop(path, content);
       if (!instanceId) throw new Error(`${path} started nothing: ${JSON.stringify((await world.ledger.find(id))?.verdict)}`);
       return { entryId: id, instanceId, status: await host.finished(instanceId) };

@@ -13,7 +13,10 @@ export const GOLDEN_ROWS = [
   [2, -70],
   [3, -80],
 ];
-export const answerTo = (row: readonly number[]): { label: string; probability: number } => ({ label: `cell-${row[0]}`, probability: 0.75 });
+export const answerTo = (row: readonly number[]): { label: string; probability: number } => ({
+  label: `cell-${row[0]}`,
+  probability: 0.75,
+});
 
 const METRICS = { leakedRows: 0, top1: 0.4, top5: 0.8, meanErrorCells: 1.5 };
 
