@@ -1,4 +1,5 @@
 // One private endpoint to one service, with its names in the given zones.
+// Every private endpoint of the deployment is made by this file.
 
 param name string
 param location string

@@ -1,0 +1,141 @@
+// The settings that Azure gives to the app are those that the app reads, and names that must be equal on both sides are.
+// Fails when a setting is added to shared/config and nobody decided what infra does about it.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { LOCAL } from '../../local/stack/cloud-config.ts';
+import { loadConfig, SETTINGS } from '../../shared/config/config.ts';
+import { appSettings, bicepFile } from './bicep-files.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** Settings of the Functions host and its bindings; Sluice does not read them. */
+const HOST = [
+  'AzureWebJobsStorage__blobServiceUri',
+  'AzureWebJobsStorage__queueServiceUri',
+  'AzureWebJobsStorage__tableServiceUri',
+  'AzureWebJobsStorage__credential',
+  'AzureWebJobsStorage__clientId',
+  'LandingEvents__credential',
+  'LandingEvents__clientId',
+  'APPLICATIONINSIGHTS_CONNECTION_STRING',
+  'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
+];
+/** Left to the app's own defaults on purpose: the system's temporary folder, and the waits of production. */
+const DEFAULTED = ['SLUICE_WORK_DIR', 'SLUICE_POLL_FIRST_SECONDS', 'SLUICE_POLL_MAX_SECONDS'];
+
+const blocks = appSettings();
+const always = [...(blocks['hostSettings'] ?? []), ...(blocks['coreSettings'] ?? [])];
+const all = Object.values(blocks).flat();
+const known = SETTINGS.map((setting) => setting.name);
+
+/** A value of the right form for any setting. */
+function sample(name: string): string {
+  const values: Record<string, string> = {
+    SLUICE_LAKE_ACCOUNT: 'stlake',
+    SLUICE_LAKE_CONTAINER: 'lake',
+    SLUICE_STORE_CONTAINER: 'sluice',
+    SLUICE_MEMORY_LIMIT_MB: '1024',
+    SLUICE_CLIENT_ID: LOCAL.identity.clientId,
+    SLUICE_AWS_ROLE_ARN: LOCAL.promoterRole,
+    AZUREML_SUBSCRIPTION_ID: LOCAL.subscriptionId,
+  };
+  return values[name] ?? (/(uri|url|endpoint|issuer)$/i.test(name) ? 'https://host.example/' : 'value');
+}
+
+describe('app settings in Bicep', () => {
+  it('give every setting that the app cannot do without, and every endpoint that is reached by identity', () => {
+    const needed = SETTINGS.filter((setting) => setting.required || setting.name.includes('__')).map((setting) => setting.name);
+
+    expect(needed.filter((name) => !always.includes(name))).toEqual([]);
+  });
+
+  it('leave no optional setting undecided', () => {
+    const decided = new Set([...all, ...DEFAULTED]);
+    const undecided = SETTINGS.filter((setting) => !setting.secret && !decided.has(setting.name)).map((setting) => setting.name);
+
+    expect(undecided).toEqual([]);
+    expect(DEFAULTED.filter((name) => all.includes(name) || !known.includes(name))).toEqual([]);
+  });
+
+  it('name nothing that neither the app nor the host knows', () => {
+    expect(all.filter((name) => !known.includes(name) && !HOST.includes(name))).toEqual([]);
+  });
+
+  it('name each setting once, and none that holds a secret', () => {
+    const secrets = SETTINGS.filter((setting) => setting.secret).map((setting) => setting.name);
+
+    expect(all.filter((name, index) => all.indexOf(name) !== index)).toEqual([]);
+    expect(all.filter((name) => secrets.includes(name))).toEqual([]);
+  });
+
+  it('are accepted by the app, without and with the optional groups', () => {
+    const environment = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, sample(name)]));
+
+    const least = loadConfig(environment(always));
+    const most = loadConfig(environment(all));
+
+    expect([least.kubeflow, least.aws, least.azureml, least.topic]).toEqual([null, null, null, null]);
+    expect([most.kubeflow, most.aws, most.azureml, most.topic]).not.toContain(null);
+    expect(least.lake.blob).toEqual({ uri: 'https://host.example/' });
+  });
+
+  it('leave out what Flex Consumption refuses', () => {
+    const refused = /^(FUNCTIONS_WORKER_RUNTIME|FUNCTIONS_EXTENSION_VERSION|WEBSITE_)/;
+
+    expect(all.filter((name) => refused.test(name))).toEqual([]);
+  });
+});
+
+describe('names on both sides', () => {
+  const main = bicepFile('main.bicep').code;
+  const landing = bicepFile('modules/events/landing.bicep').code;
+  const valueOf = (name: string): string | undefined => new RegExp(`^var ${name} = '([^']*)'`, 'm').exec(main)?.[1];
+
+  it('are the same for queues, dead letters and the store', () => {
+    const app = readFileSync(join(root, 'functions/app.ts'), 'utf8');
+
+    expect(/^const QUEUE = '([^']+)'/m.exec(app)?.[1]).toBe(valueOf('landingQueue'));
+    expect(app).toContain('queueName: `${QUEUE}-poison`');
+    expect(bicepFile('modules/data/state.bicep').code).toContain("[landingQueue, '${landingQueue}-poison']");
+    expect(valueOf('landingQueue')).toBe(LOCAL.queue);
+    expect(valueOf('deadLetterContainer')).toBe(LOCAL.deadLetter);
+    expect(valueOf('storeContainer')).toBe(
+      loadConfig(Object.fromEntries(always.filter((name) => name !== 'SLUICE_STORE_CONTAINER').map((name) => [name, sample(name)]))).state
+        .container,
+    );
+  });
+
+  it('are the same for the event subscription of this machine and of Azure', () => {
+    const local = readFileSync(join(root, 'local/stack/cloud-config.ts'), 'utf8');
+    const types = (text: string) => /includedEventTypes: (\[[^\]]*\])/.exec(text)?.[1];
+    const subject = (text: string) => /subjectBeginsWith: (?:`|')([^`']*)/.exec(text)?.[1]?.replace(/\$\{[\w.]+\}/, '<container>');
+
+    expect(types(landing)).toBe(types(local));
+    expect(subject(landing)).toBe(subject(local));
+    expect(subject(landing)).toBe('/blobServices/default/containers/<container>/blobs/bronze/');
+    expect(landing).toContain("eventDeliverySchema: 'CloudEventSchemaV1_0'");
+    expect(local).toContain("schema: 'cloudevents'");
+  });
+});
+
+describe('parameters', () => {
+  it('of main.parameters.json are parameters of main.bicep, and none without a default is left out', () => {
+    const main = bicepFile('main.bicep').code;
+    const given = Object.keys(
+      (JSON.parse(readFileSync(join(root, 'infra/azure/main.parameters.json'), 'utf8')) as { parameters: object }).parameters,
+    );
+    const declared = [...main.matchAll(/^param (\w+) ([^\n]+)$/gm)].map(([, name = '', rest = '']) => ({
+      name,
+      needed: !rest.includes('=') && !rest.endsWith('?'),
+    }));
+
+    expect(given.filter((name) => !declared.some((parameter) => parameter.name === name))).toEqual([]);
+    expect(
+      declared
+        .filter((parameter) => parameter.needed)
+        .map((parameter) => parameter.name)
+        .sort(),
+    ).toEqual([...given].sort());
+  });
+});
