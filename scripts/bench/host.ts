@@ -97,19 +97,25 @@ const percentile = (values: number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? 0;
 const round = (value: number, digits = 1): number => Number(value.toFixed(digits));
 
-async function throughput(store: Store, count: number): Promise<{ perSecond: number; megabytes: number }> {
+async function throughput(store: Store, count: number): Promise<{ perSecond: number; cpuMsEach: number; megabytes: number }> {
   const bench = await open(store);
   for (let i = 0; i < 50; i += 1) await bench.start('sequence', 5, `warm-${i}`);
   await bench.engine.idle();
   const before = process.memoryUsage().rss;
+  const cpu = process.cpuUsage();
   const ms = await timed(async () => {
     await Promise.all(Array.from({ length: count }, (_, i) => bench.start('sequence', 5, `t-${i}`)));
     await bench.engine.idle();
   });
+  const used = process.cpuUsage(cpu);
   for (let i = 0; i < count; i += 1) if (!bench.ended(`t-${i}`)) throw new Error(`t-${i} did not end`);
   const megabytes = (process.memoryUsage().rss - before) / 1e6;
   await bench.stop();
-  return { perSecond: round((count / ms) * 1000, 0), megabytes: round(megabytes) };
+  return {
+    perSecond: round((count / ms) * 1000, 0),
+    cpuMsEach: round((used.user + used.system) / 1000 / count, 2),
+    megabytes: round(megabytes),
+  };
 }
 
 async function single(store: Store): Promise<{ p50: number; p99: number; firstActivityP50: number; firstActivityP99: number }> {
@@ -275,6 +281,9 @@ else {
   );
   console.log(
     `  times the genuine host               memory ${round(memory.perSecond / genuine.perSecond)}x   disk ${round(disk.perSecond / genuine.perSecond)}x`,
+  );
+  console.log(
+    `  processor time for each, ms          memory ${memory.cpuMsEach}   disk ${disk.cpuMsEach}   (independent of what else the machine does)`,
   );
   console.log(
     `one orchestration of 5 activities, ms  memory p50 ${memory.single.p50} p99 ${memory.single.p99}   disk p50 ${disk.single.p50} p99 ${disk.single.p99}   genuine host ${genuine.oneMs}`,
