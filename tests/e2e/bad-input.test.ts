@@ -1,11 +1,9 @@
 // Bad files, bad components and servers that never answer: each ends with a verdict or a failed run that says what to mend, and changes nothing.
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Followed } from '../../cli/follow.ts';
 import { HEADER, readings, type Variant } from '../support/pipeline-variant.ts';
-import { REGION, ROOT, runOf, startTestStack, type Landed, type TestStack } from '../support/test-stack.ts';
+import { ODD_COMPONENTS, REGION, runOf, startTestStack, type Landed, type TestStack } from '../support/test-stack.ts';
 
-const COMPONENTS = join(ROOT, 'tests/e2e/components');
 /** Serves a good model from the beginning; later versions of it are bad. */
 const BASE = 'served';
 /** Takes the bad files: its endpoint must never come to be. */
@@ -38,8 +36,7 @@ const FILE_CONTENT: Record<string, string | Buffer> = {
 };
 
 beforeAll(async () => {
-  const components = { 'odd-train': join(COMPONENTS, 'odd-train'), 'serve-mute': join(COMPONENTS, 'serve-mute') };
-  at = await startTestStack({ components, startupMs: 12_000 });
+  at = await startTestStack({ components: ODD_COMPONENTS, startupMs: 12_000 });
   await Promise.all([
     at.register({ pipeline: BASE }),
     at.register(odd(FILES, 'plain')),

@@ -19,6 +19,10 @@ import { landingFolder, type Variant, variantBundle } from './pipeline-variant.t
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const REGION = LOCAL.region;
+/** Components that misbehave on request; see their `__main__.py`. */
+export const ODD_COMPONENTS = Object.fromEntries(
+  ['odd-train', 'serve-mute'].map((name) => [name, join(ROOT, 'tests/e2e/components', name)]),
+);
 const LIMIT_MS = 150_000;
 const LOOK_MS = 200;
 
