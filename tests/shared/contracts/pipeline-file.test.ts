@@ -51,7 +51,7 @@ describe('names line, column, place and mend of', () => {
     expect(problemsOf(text)).toContainEqual({
       line: lineOf(text, 'atMots'),
       column: 5,
-      where: 'gates[2].atMots',
+      where: 'gates[3].atMots',
       problem: 'unknown key "atMots"',
       mend: 'did you mean "atMost"?',
     });

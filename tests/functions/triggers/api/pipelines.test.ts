@@ -128,7 +128,7 @@ describe('is refused with', () => {
 });
 
 describe('a weaker gate', () => {
-  const weaker = () => bundle({ file: file.replace('atLeast: 0.12', 'atLeast: 0.05') });
+  const weaker = () => bundle({ file: file.replace('atLeast: 0.08', 'atLeast: 0.05') });
 
   it('needs an approver', async () => {
     const api = createApi();
@@ -138,11 +138,11 @@ describe('a weaker gate', () => {
 
     expect(reply).toMatchObject({
       status: 403,
-      body: { code: 'gate-weakened', problems: [{ problem: 'weaker than before: top1 >= 0.12' }] },
+      body: { code: 'gate-weakened', problems: [{ problem: 'weaker than before: top1 >= 0.08' }] },
     });
     expect(await put(api, weaker(), 'ann/operator,approver:ble-location')).toMatchObject({ status: 200, body: { result: 'updated' } });
     const [entry] = await api.deps.audit.list(minute(1001).slice(0, 10), 1);
-    expect(entry?.detail).toContain('weakened gate: top1 >= 0.12');
+    expect(entry?.detail).toContain('weakened gate: top1 >= 0.08');
   });
 
   it('is also one that is left out', async () => {
@@ -150,7 +150,7 @@ describe('a weaker gate', () => {
     await put(api, bundle());
 
     expect(await put(api, bundle({ file: file.replace('  - metric: leakedRows\n    atMost: 0\n', '') }))).toMatchObject({ status: 403 });
-    expect(await put(api, bundle({ file: file.replace('atLeast: 0.12', 'atLeast: 0.2') }))).toMatchObject({ status: 200 });
+    expect(await put(api, bundle({ file: file.replace('atLeast: 0.08', 'atLeast: 0.2') }))).toMatchObject({ status: 200 });
   });
 });
 
