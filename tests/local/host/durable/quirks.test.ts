@@ -403,3 +403,93 @@ describe('versions', () => {
     await newer.stop();
   });
 });
+
+describe('every method of DurableClient', () => {
+  test('works against the engine', async () => {
+    const begin = new Date(Date.now() - 5_000);
+    await client((c) => c.startNew('Waiter', { instanceId: 'm-1', input: { n: 1 } }));
+    await host.until('m-1', ['Running']);
+
+    await client((c) => c.suspend('m-1', 'pause'));
+    await host.until('m-1', ['Suspended']);
+    await client((c) => c.resume('m-1', 'on'));
+    await host.until('m-1', ['Running']);
+    const running = await client(async (c) => {
+      const { runtimeStatus, input } = await c.getStatus('m-1', { showInput: true });
+      return { runtimeStatus, input };
+    });
+    expect(running).toEqual({ runtimeStatus: 'Running', input: { n: 1 } });
+
+    // One output that no client can read spoils the whole list.
+    await client((c) => c.purgeInstanceHistory('term'));
+    const ids = await client(async (c) => (await c.getStatusAll()).map((status) => status.instanceId));
+    expect(ids).toContain('m-1');
+    const found = await client(async (c) =>
+      (await c.getStatusBy({ runtimeStatus: [df.OrchestrationRuntimeStatus.Running], createdTimeFrom: begin })).map(
+        (status) => status.instanceId,
+      ),
+    );
+    expect(found).toContain('m-1');
+
+    const late = await client(async (c) => {
+      const response = await c.waitForCompletionOrCreateCheckStatusResponse(undefined as never, 'm-1', {
+        timeoutInMilliseconds: 30,
+        retryIntervalInMilliseconds: 5,
+      });
+      return response.status;
+    });
+    await client((c) => c.raiseEvent('m-1', 'Go', 'done'));
+    await host.until('m-1');
+    const done = await client(async (c) => {
+      const response = await c.waitForCompletionOrCreateCheckStatusResponse(undefined as never, 'm-1', {
+        timeoutInMilliseconds: 1000,
+        retryIntervalInMilliseconds: 5,
+      });
+      return [response.status, await response.json()];
+    });
+    expect([late, done]).toEqual([202, [200, { event: 'done' }]]);
+
+    const payload = await client((c) => Promise.resolve(c.createHttpManagementPayload('m-1')));
+    expect(payload.terminatePostUri).toContain('/instances/m-1/terminate?reason={text}');
+
+    await expect(client((c) => c.rewind('m-1', 'why'))).rejects.toThrow(
+      /has status Completed, but only orchestrations in the "Failed" state can be rewound/,
+    );
+    expect(await client((c) => c.purgeInstanceHistory('m-1'))).toEqual({ instancesDeleted: 1 });
+    expect(await client((c) => c.purgeInstanceHistory('m-1'))).toEqual({ instancesDeleted: 0 });
+    await host.run('input', 1, 'm-2');
+    const purged = await client((c) =>
+      c.purgeInstanceHistoryBy({ createdTimeFrom: begin, runtimeStatus: [df.OrchestrationRuntimeStatus.Completed] }),
+    );
+    expect(purged.instancesDeleted).toBeGreaterThan(0);
+    await expect(client((c) => c.getStatus('m-2'))).rejects.toThrow(/HTTP 404/);
+  });
+});
+
+describe('concurrency', () => {
+  test('of activities stays within its limit', async () => {
+    let running = 0;
+    let most = 0;
+    const limited = await startFixture(
+      () => {
+        df.app.activity('busy', {
+          handler: async () => {
+            running += 1;
+            most = Math.max(most, running);
+            await new Promise((resolve) => setTimeout(resolve, 3));
+            running -= 1;
+          },
+        });
+        df.app.orchestration('many', function* (context: OrchestrationContext) {
+          yield context.df.Task.all(Array.from({ length: 12 }, (_, i) => context.df.callActivity('busy', { i })));
+        });
+      },
+      { settings: { maxConcurrentActivityFunctions: 3 } },
+    );
+
+    expect((await limited.run('many')).runtimeStatus).toBe('Completed');
+    await limited.close();
+
+    expect(most).toBe(3);
+  });
+});
