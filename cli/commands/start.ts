@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { startStack, type HostChoice } from '../../local/stack/stack.ts';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
@@ -46,8 +46,7 @@ export const start: Command = {
     output.line(`${output.paint.bold('Sluice is up')}${host === 'none' ? ', without a host' : ''}`);
     printAddresses(context, stack.urls);
     output.line();
-    if (host === 'none') output.line(`Start your host in ${context.root}: local.settings.json there holds its settings`);
-    else output.line('In a second shell:  npx sluice apply examples/ble-location && npx sluice drop FILE --pipeline ble-location --watch');
+    for (const line of nextSteps(context, host)) output.line(line);
     output.line('Stop with Ctrl-C.');
     output.result({ urls: stack.urls, dataDir: context.dataDir });
     const ended = await Promise.race([signal(), stack.failed.then((name) => name)]);
@@ -57,6 +56,19 @@ export const start: Command = {
     return ended ? EXIT.failed : EXIT.done;
   },
 };
+
+/** What to type now; in a folder of one's own the other commands have to be told which. */
+function nextSteps({ root, dataDir, environment }: Context, host: HostChoice): string[] {
+  const isUsual = dataDir === join(root, '.sluice') || dataDir === environment['SLUICE_DATA_DIR'];
+  const folder = isUsual ? '' : ` --data-dir ${resolve(dataDir)}`;
+  const story = `npx sluice apply examples/ble-location${folder} && npx sluice drop FILE --pipeline ble-location --watch${folder}`;
+  if (host !== 'none') return [`In a second shell:  ${story}`];
+  return [
+    `In a second shell, a host with the settings of local.settings.json:  cd ${root} && func start`,
+    `  without Core Tools:  cd ${root} && npx tsx local/host/main.ts --data ${join(resolve(dataDir), 'host')}`,
+    `In a third one:  ${story}`,
+  ];
+}
 
 export function printAddresses(context: Context, urls: Record<string, string>): void {
   for (const [name, url] of Object.entries(urls)) context.output.field(name, url);

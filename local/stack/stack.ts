@@ -9,6 +9,7 @@ import { ensureBuilt } from './build.ts';
 import { type CloudAdditions, cloudConfig, LOCAL } from './cloud-config.ts';
 import { componentFolders, type ImageLock, lockImages } from './images.ts';
 import { startFunc } from './func.ts';
+import { writeLocalSettings } from './local-settings.ts';
 import { claimPort, PortTakenError } from './ports.ts';
 import { ProcessFailedError, startProcess, stopProcess } from './processes.ts';
 import { findPython } from './python.ts';
@@ -112,16 +113,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     stops.push(() => host.stop());
 
     const urls: Record<string, string> = {
-      ...(host.url ? { api: `${host.url}/api/v1`, openapi: `${host.url}/api/v1/openapi.json` } : {}),
+      api: `${host.url}/api/v1`,
+      openapi: `${host.url}/api/v1/openapi.json`,
       lake: cloud.ready.urls.blob,
       kubeflow: cloud.ready.urls.kubeflow,
       s3: cloud.ready.urls.s3,
       sagemaker: cloud.ready.urls.sagemaker,
+      topic: cloud.ready.urls.topic,
+      admin: cloud.ready.urls.admin,
       logs,
     };
     const file: StackFile = {
       pid: process.pid,
-      api: `${host.url ?? 'http://127.0.0.1:7071'}/api/v1`,
+      api: `${host.url}/api/v1`,
       lake: { connectionString: lake, container: LOCAL.lakeContainer },
       token: {
         url: cloud.ready.urls.tokenEndpoint,
@@ -158,7 +162,8 @@ async function claimPorts(wanted: StackOptions['ports']): Promise<{ lakePort: nu
 }
 
 interface HostPart {
-  url: string | null;
+  /** Where it listens; for `none`, where the settings make it listen. */
+  url: string;
   killAndRestart(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -172,13 +177,13 @@ async function startHost(
 ): Promise<HostPart> {
   const nothing = { killAndRestart: () => Promise.resolve(), stop: () => Promise.resolve() };
   if (options.host !== 'local') {
-    const file = join(options.root, 'local.settings.json');
-    await writeFile(file, `${JSON.stringify({ IsEncrypted: false, Values: settings }, null, 2)}\n`, { mode: 0o600 });
-    options.say(`Wrote ${file} for the host`);
-    if (options.host === 'none') return { url: null, ...nothing };
+    const port = await ownPort(options);
+    const { file, kept } = await writeLocalSettings({ ...options, settings, port });
+    options.say(`Wrote ${file} for the host${kept === null ? '' : `; the one before is in ${kept}`}`);
+    if (options.host === 'none') return { url: `http://127.0.0.1:${port}`, ...nothing };
     const func = await startFunc({
       root: options.root,
-      port: options.ports.api,
+      port,
       environment: options.environment,
       logFile: join(logs, 'host.log'),
     });
@@ -200,6 +205,11 @@ async function startHost(
     },
     stop: () => stop(),
   };
+}
+
+/** Another host on the wanted port may be the very one that the settings are for, so with `none` it need not be free. */
+async function ownPort({ host, ports }: StackOptions): Promise<number> {
+  return host === 'none' && ports.api !== 0 ? ports.api : claimPort(ports.api, 'the HTTP API', '--port');
 }
 
 async function launchHost(
