@@ -10,6 +10,7 @@ export interface StackFile {
   token: { url: string; clientId: string; clientSecret: string; scope: string };
   /** Component name → image by digest. */
   images: Record<string, string>;
+  /** Addresses of every part, also of those that are not printed at start. */
   urls: Record<string, string>;
 }
 

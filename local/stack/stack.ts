@@ -134,7 +134,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         scope: `${LOCAL.audience}/.default`,
       },
       images,
-      urls,
+      urls: { ...cloud.ready.urls, ...urls },
     };
     await writeStackFile(dataDir, file);
     stops.push(() => removeStackFile(dataDir));
