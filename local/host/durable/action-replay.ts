@@ -92,6 +92,12 @@ class Replay {
   }
 
   run(): ReplayOutcome {
+    const { frameworkError } = this.#input;
+    if (frameworkError !== undefined) {
+      // The orchestrator was not asked, so there is nothing to compare with the history.
+      this.#complete('Failed', frameworkError, frameworkFailure(frameworkError));
+      return { commands: [], completion: this.#completion, carryover: [], suspended: false };
+    }
     try {
       for (const event of this.#input.events) this.#receive(event);
       this.#completeIfQuiet();
@@ -286,6 +292,10 @@ class Replay {
   }
 
   #timer(fireAtMs: number, cancelled: boolean): Pending {
+    if (Number.isNaN(fireAtMs)) {
+      this.#failure = orchestratorFailure(this.#input.name, 'a timer was asked for without a time');
+      return done();
+    }
     if (fireAtMs - this.#nowMs <= maximumTimerMs) {
       const id = this.#nextId;
       const timer = this.#plainTimer(fireAtMs);
@@ -411,11 +421,8 @@ class Replay {
   /** An orchestration ends when its program has ended and no call is open: an uncancelled timer keeps it running. */
   #completeIfQuiet(): void {
     if (this.#completion || this.#suspended || !this.#finished) return;
-    const { error, frameworkError, isDone, name } = this.#input;
-    const failure =
-      this.#failure ??
-      (frameworkError === undefined ? undefined : frameworkFailure(frameworkError)) ??
-      (error === undefined ? undefined : orchestratorFailure(name, error));
+    const { error, isDone, name } = this.#input;
+    const failure = this.#failure ?? (error === undefined ? undefined : orchestratorFailure(name, error));
     if (!failure && !isDone) return;
     if ([...this.#open.keys()].some((id) => !this.#abandoned.has(id))) return;
     this.#releaseLocks();

@@ -19,7 +19,15 @@ import {
   type OrchestrationState,
 } from './instance-state.ts';
 import { thrown } from './json-net.ts';
-import { finishTurn, type OutgoingMessage, prepareTurn, type Turn, type WorkerAnswer } from './orchestrator-turn.ts';
+import {
+  finishTurn,
+  type OutgoingMessage,
+  prepareTurn,
+  type Turn,
+  type TurnContext,
+  type TurnResult,
+  type WorkerAnswer,
+} from './orchestrator-turn.ts';
 import type { Store } from './store.ts';
 import { versionMismatch } from './versions.ts';
 import { DurableWorker } from './worker.ts';
@@ -108,6 +116,8 @@ export class DurableRuntime {
     if (this.#dispatch.running > 0)
       this.#say('warning', `${this.#dispatch.running} running activities were left; they run again at the next start.`);
     await this.store.close();
+    // What was left behind holds the clock no longer.
+    this.tracker.abandon();
   }
 
   /** Commits one transaction. Messages to instances that have ended or moved on are dropped. Resolves when durable and let out. */
@@ -203,7 +213,8 @@ export class DurableRuntime {
   }
 
   #hasWork(state: InstanceState): boolean {
-    if (state.kind === 'orchestration') return state.inbox.length > 0 && !isTerminal(state.status) && !this.#parked.has(state.id);
+    if (this.#parked.has(state.id)) return false;
+    if (state.kind === 'orchestration') return state.inbox.length > 0 && !isTerminal(state.status);
     const nowMs = this.options.clock.nowMs();
     if (nextStep(state, nowMs)) return true;
     this.#armEntity(state, nowMs);
@@ -228,8 +239,13 @@ export class DurableRuntime {
   #begin(id: string): void {
     this.#queued.delete(id);
     this.#busy.add(id);
+    const turn = this.#turn(id).catch((error: unknown) => {
+      // Tried again at the next start, not at once and for ever.
+      this.#parked.add(id);
+      throw error;
+    });
     this.#background(
-      this.#turn(id).finally(() => {
+      turn.finally(() => {
         this.#busy.delete(id);
         this.tracker.end();
         this.wake(id);
@@ -257,19 +273,31 @@ export class DurableRuntime {
     const answer = await this.#ask(state, turn, mismatch);
     // The instance was purged or replaced while its orchestrator ran.
     if (this.store.get(state.id) !== state || state.executionId !== executionId) return;
-    const result = finishTurn(state, turn, answer, {
+    const result = this.#finish(state, turn, answer);
+    this.#hooks.turned?.(state, turn, answer, result.outcome);
+    await this.commit(result.patches, result.messages);
+  }
+
+  /** A bug of the engine, or an answer of a foreign SDK, ends the one instance instead of running its turn for ever. */
+  #finish(state: OrchestrationState, turn: Turn, answer: WorkerAnswer): TurnResult {
+    const context: TurnContext = {
       now: () => this.now(),
       newExecutionId: () => this.newExecutionId(),
-      defaultVersion: settings.defaultVersion ?? null,
+      defaultVersion: this.options.settings.defaultVersion ?? null,
       complaint: (kind, name) => this.worker.complaint(kind, name),
       visibleAt: (fireAtMs) => this.#visibleAt(fireAtMs),
       lookup: (id) => {
         const other = this.store.get(id);
         return other?.kind === 'orchestration' ? other : undefined;
       },
-    });
-    this.#hooks.turned?.(state, turn, answer, result.outcome);
-    await this.commit(result.patches, result.messages);
+    };
+    try {
+      return finishTurn(state, turn, answer, context);
+    } catch (error) {
+      const message = `the answer of orchestrator '${state.name}' could not be processed: ${thrown(error).message}`;
+      this.#say('error', message);
+      return finishTurn(state, turn, { state: { isDone: false, actions: [] }, frameworkError: message }, context);
+    }
   }
 
   async #ask(state: OrchestrationState, turn: Turn, mismatch: string | undefined): Promise<WorkerAnswer> {

@@ -21,8 +21,17 @@ export class WorkTracker {
   }
 
   end(): void {
-    this.#count -= 1;
-    if (this.#count > 0) return;
+    this.#count = Math.max(0, this.#count - 1);
+    if (this.#count === 0) this.#quiet();
+  }
+
+  /** Counts as quiet from now on, whatever was begun. */
+  abandon(): void {
+    this.#count = 0;
+    this.#quiet();
+  }
+
+  #quiet(): void {
     this.#release?.();
     this.#release = undefined;
     for (const waiter of this.#waiters.splice(0)) waiter();

@@ -53,7 +53,7 @@ export class DurableWorker {
   async orchestrate(name: string, trigger: string): Promise<WorkerAnswer> {
     try {
       const { returnValue } = await this.#invoke('orchestrator', name, { string: trigger });
-      return { state: JSON.parse(returnValue?.json ?? returnValue?.string ?? '{"isDone":false,"actions":[]}') as OrchestratorState };
+      return checked(returnValue?.json ?? returnValue?.string);
     } catch (error) {
       const { message } = thrown(error);
       const state = stateOfFailure(message);
@@ -97,12 +97,24 @@ export class DurableWorker {
   }
 }
 
+/** The extension's words for an answer that is not an orchestrator's. */
+const notAnAnswer = 'The data returned by the out-of-process function execution was not valid json.';
+
+function checked(text: string | undefined): WorkerAnswer {
+  const state = parse(text ?? 'null') as Partial<OrchestratorState> | null;
+  if (typeof state !== 'object' || !Array.isArray(state?.actions)) return { state: { isDone: false, actions: [] }, error: notAnAnswer };
+  return { state: { ...state, isDone: state.isDone === true, actions: state.actions } };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
+
 /** The members of an object input; the host offers each as trigger metadata (recording activities). */
 function topLevel(input: string): Record<string, unknown> {
-  if (!input.startsWith('{')) return {};
-  try {
-    return JSON.parse(input) as Record<string, unknown>;
-  } catch {
-    return {};
-  }
+  return input.startsWith('{') ? ((parse(input) as Record<string, unknown> | null) ?? {}) : {};
 }

@@ -169,6 +169,62 @@ describe('waiting', () => {
   });
 });
 
+describe('an answer that makes no sense', () => {
+  test.each([
+    ['no list of actions', { isDone: false, schemaVersion: 2 }],
+    ['an unknown action', { isDone: false, actions: [[{ actionType: 99 }]], schemaVersion: 2 }],
+    ['a timer without a time', { isDone: false, actions: [[{ actionType: 5, fireAt: 'soon' }]], schemaVersion: 2 }],
+    ['nothing', undefined],
+  ])('fails the one instance: %s', async (_what, answer) => {
+    await using(
+      () => {
+        app.generic('foreign', { trigger: trigger.generic({ type: 'orchestrationTrigger' }), handler: () => answer });
+        df.app.orchestration('healthy', function* (context: OrchestrationContext) {
+          yield context.df.createTimer(new Date(context.df.currentUtcDateTime.getTime() + 1000));
+          return 'fine';
+        });
+      },
+      async (host) => {
+        const id = await host.start('foreign');
+        await host.settle();
+        expect(await host.status(id)).toMatchObject({
+          status: 'Failed',
+          output: expect.stringMatching(/^Orchestrator function 'foreign' failed: /) as string,
+        });
+        expect((await host.run('healthy')).output).toBe('fine');
+      },
+    );
+  });
+
+  test('an orchestrator that a new release no longer has fails with the names that it knows', async () => {
+    const store = createMemoryStore();
+    const old = await createTestHost({
+      app: () => {
+        df.app.activity('a', { handler: () => 1 });
+        df.app.orchestration('gone', function* (context: OrchestrationContext) {
+          yield context.df.callActivity('a', {});
+          yield context.df.waitForExternalEvent('Go');
+        });
+      },
+      store,
+    });
+    const id = await old.start('gone');
+    await old.settle();
+    await old.stop();
+
+    await using(
+      counter,
+      async (host) => {
+        await host.raise(id, 'Go', 1);
+        expect((await host.finished(id)).output).toMatch(
+          /^The function 'gone' doesn't exist.*No orchestrator functions are currently registered!$/,
+        );
+      },
+      { store },
+    );
+  });
+});
+
 describe('a restart of the host', () => {
   const dirs: string[] = [];
   const journal = (): Store => {
