@@ -11,7 +11,8 @@ import { resolveSettingNames, type AppSettings } from './config/setting-names.ts
 import { HostStartError } from './config/start-error.ts';
 import { loadFunctionApp, type FunctionApp } from './core/function-app.ts';
 import { createDurableEngine, type DurableEngine, type Profile } from './durable/engine.ts';
-import { createMemoryStore, openJournalStore, type Store } from './durable/store.ts';
+import { openJournalStore } from './durable/journal-store.ts';
+import { createMemoryStore, type Store } from './durable/store.ts';
 import type { ParameterBinding } from './core/rpc.ts';
 import { bodyLimitOf, durableSettings, exportHostName, once, within } from './start-parts.ts';
 import { createFunctionRoutes } from './triggers/http/function-routes.ts';

@@ -16,7 +16,8 @@ import {
   taskScheduled,
   type HistoryEvent,
 } from '../../local/host/durable/history-events.ts';
-import { createMemoryStore, openJournalStore, type Store } from '../../local/host/durable/store.ts';
+import { openJournalStore } from '../../local/host/durable/journal-store.ts';
+import { createMemoryStore, type Store } from '../../local/host/durable/store.ts';
 import { DurableWorker } from '../../local/host/durable/worker.ts';
 
 /** The genuine host on a 2-core machine with Azurite (facts/durable.md §2.9). */

@@ -1,7 +1,7 @@
 // Lists and purges of many instances, with the filters and pages of the management API.
 import type { ClientOperations } from './client-operations.ts';
 import { isTerminal, type OrchestrationState, type RuntimeStatus } from './instance-state.ts';
-import { empty, json } from './management-api.ts';
+import { empty, json } from './answers.ts';
 import { statusText } from './status-payload.ts';
 
 /** The extension's default page. */

@@ -1,6 +1,7 @@
 // The HTTP face of the engine: the management API under /runtime/webhooks/durabletask and the SDK's own calls under /durabletask.
 // Both have the same routes. Routes, codes and texts: the extension's HttpApiHandler, and facts/durable.md §2.4 and §2.9.
 import { AlreadyExists, type ClientOperations } from './client-operations.ts';
+import { empty, json } from './answers.ts';
 import { instanceLinks, rpcPath, webhookPath } from './client-binding.ts';
 import type { DurableSettings } from './engine.ts';
 import { isTerminal, type OrchestrationState } from './instance-state.ts';
@@ -26,9 +27,6 @@ class HttpProblem extends Error {
   }
 }
 
-export const empty = (status: number): Response => new Response(null, { status });
-export const json = (status: number, text: string, headers: Record<string, string> = {}): Response =>
-  new Response(text, { status, headers: { 'content-type': 'application/json; charset=utf-8', ...headers } });
 const problem = (status: number, message: string): Response => json(status, JSON.stringify({ Message: message }));
 
 /** Answers a request, or gives undefined when the path belongs to somebody else. */

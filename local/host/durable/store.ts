@@ -3,8 +3,6 @@
 import type { HistoryEvent } from './history-events.ts';
 import { applyPatch, type InstancePatch, type InstanceState } from './instance-state.ts';
 
-export { openJournalStore } from './journal-store.ts';
-
 /** All changes of one step; they become durable together or not at all. */
 export type Transaction = readonly InstancePatch[];
 

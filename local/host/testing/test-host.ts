@@ -80,7 +80,7 @@ export interface TestHost {
 }
 
 /** How much real time virtual time may need to find its next event. */
-const patienceMs = 20_000;
+const patienceMs = 120_000;
 
 export async function createTestHost(options: TestHostOptions): Promise<TestHost> {
   const given = options.app;

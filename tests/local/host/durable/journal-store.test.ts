@@ -8,7 +8,8 @@ import { eventRaised, orchestratorStarted } from '../../../../local/host/durable
 import type { InstancePatch } from '../../../../local/host/durable/instance-state.ts';
 import { type DiskPort, nodeDisk } from '../../../../local/host/durable/journal-disk.ts';
 import { newOrchestration } from '../../../../local/host/durable/orchestrator-turn.ts';
-import { openJournalStore, type Store } from '../../../../local/host/durable/store.ts';
+import { openJournalStore } from '../../../../local/host/durable/journal-store.ts';
+import type { Store } from '../../../../local/host/durable/store.ts';
 
 let dir: string;
 const at = '2026-01-01T00:00:00.000Z';

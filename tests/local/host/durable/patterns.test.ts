@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createMemoryStore, openJournalStore, type Store } from '../../../../local/host/durable/store.ts';
+import { openJournalStore } from '../../../../local/host/durable/journal-store.ts';
+import { createMemoryStore, type Store } from '../../../../local/host/durable/store.ts';
 import { createTestHost, type TestHost, type TestHostOptions } from '../../../../local/host/testing/test-host.ts';
 import { startFixture } from './engine-fixture.ts';
 

@@ -8,7 +8,7 @@ import * as df from 'durable-functions';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { loadFunctionApp } from '../../../../local/host/core/function-app.ts';
 import { nodeDisk, type DiskPort } from '../../../../local/host/durable/journal-disk.ts';
-import { openJournalStore } from '../../../../local/host/durable/store.ts';
+import { openJournalStore } from '../../../../local/host/durable/journal-store.ts';
 import { startHost, type Host, type HostOptions } from '../../../../local/host/host.ts';
 
 let host: Host | undefined;

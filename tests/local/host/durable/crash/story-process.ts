@@ -5,7 +5,8 @@ import { createSystemClock } from '../../../../../local/host/clock/system-clock.
 import { loadFunctionApp } from '../../../../../local/host/core/function-app.ts';
 import { createDurableEngine } from '../../../../../local/host/durable/engine.ts';
 import { type DiskPort, nodeDisk } from '../../../../../local/host/durable/journal-disk.ts';
-import { openJournalStore, type Store } from '../../../../../local/host/durable/store.ts';
+import { openJournalStore } from '../../../../../local/host/durable/journal-store.ts';
+import type { Store } from '../../../../../local/host/durable/store.ts';
 import { registerStory } from './story.ts';
 
 const [dir = '', log = '', writeNumber = '0', moment = ''] = process.argv.slice(2);
