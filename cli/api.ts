@@ -47,7 +47,15 @@ export function createApi(address: string, token: () => Promise<string>): Api {
   };
   const read = async <Result>(response: Response): Promise<Result> => {
     if (!response.ok) throw await failure(response);
-    return (await response.json()) as Result;
+    try {
+      return (await response.json()) as Result;
+    } catch {
+      throw new CommandError(
+        EXIT.unreachable,
+        `What answers at ${address} is not Sluice, or the answer was cut off`,
+        'is this the right address? It ends with /api/v1',
+      );
+    }
   };
   return {
     address,

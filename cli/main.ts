@@ -43,8 +43,11 @@ export async function main(argv: string[]): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    return report(output, error);
+    if (!(error instanceof CommanderError)) return report(output, error);
+    if (error.exitCode === 0) return EXIT.done;
+    // The parser has told people already; machines get their line too.
+    output.result({ error: { code: 'usage', message: error.message.replace(/^error: /, ''), mend: 'see: sluice --help' } });
+    return EXIT.usage;
   }
 }
 
@@ -64,7 +67,8 @@ function add(program: Program, command: Command, output: Output, done: (code: nu
   parsed.option('--api <url>', 'address of the API, up to /api/v1; the local stack without it');
   parsed.option('--data-dir <dir>', 'folder of the local stack’s data (default .sluice)');
   parsed.action(async (...given: unknown[]) => {
-    const options = given.at(-2) as Record<string, string | boolean | undefined>;
+    // With those of `runs`: the parser gives an option that `runs` and `runs show` both know to the first of the two.
+    const options = (given.at(-1) as Program).optsWithGlobals<Record<string, string | boolean | undefined>>();
     const args = given.slice(0, -2).filter((one): one is string => typeof one === 'string');
     const text = (name: string): string | undefined => (typeof options[name] === 'string' ? options[name] : undefined);
     const context = createContext({ output, environment: process.env, root: ROOT, dataDir: text('dataDir'), api: text('api') });
