@@ -19,6 +19,8 @@ export interface Followed {
 const POLL_MS = 300;
 /** An event reaches the ledger within seconds; without one the subscription or the queue is broken. */
 const VERDICT_MS = 60_000;
+/** A host that restarts is away for seconds: whoever follows a story of hours waits for it. */
+const OUTAGE_MS = 60_000;
 
 /** Waits for the verdict of the version with this eTag, then follows its runs until all of them have ended. */
 export async function follow(api: Api, path: string, eTag: string, watching: Watching, limitMs: number): Promise<Followed> {
@@ -27,7 +29,7 @@ export async function follow(api: Api, path: string, eTag: string, watching: Wat
   watching.verdict(entry);
   const seen = new Map<string, string>();
   for (;;) {
-    const why = await api.get<Explanation>(`/why?subject=${encodeURIComponent(entry.entryId)}`);
+    const why = await look<Explanation>(api, `/why?subject=${encodeURIComponent(entry.entryId)}`);
     const now = why.events.find((one) => one.entryId === entry.entryId);
     if (now && now.verdict.kind !== entry.verdict.kind) watching.verdict(now);
     entry = now ?? entry;
@@ -43,10 +45,31 @@ export async function follow(api: Api, path: string, eTag: string, watching: Wat
   }
 }
 
+/** One look; an API that does not answer is asked again for a while. */
+async function look<Result>(api: Api, path: string): Promise<Result> {
+  const deadline = Date.now() + OUTAGE_MS;
+  for (;;) {
+    try {
+      return await api.get<Result>(path);
+    } catch (error) {
+      const isAway = error instanceof CommandError && error.exitCode === EXIT.unreachable;
+      if (!isAway || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+}
+
+/** The runs that count: of several attempts at one work the newest. */
+export function newestAttempts(runs: readonly RunSummary[]): RunSummary[] {
+  const isOlder = (run: RunSummary, than: RunSummary): boolean =>
+    run.story === than.story && run.key === than.key && run.attempt < than.attempt;
+  return runs.filter((run) => !runs.some((other) => isOlder(run, other)));
+}
+
 async function untilVerdict(api: Api, path: string, eTag: string): Promise<LedgerEntry> {
   const deadline = Date.now() + VERDICT_MS;
   while (Date.now() < deadline) {
-    const { items } = await api.get<{ items: LedgerEntry[] }>(`/events/by-path?path=${encodeURIComponent(path)}`);
+    const { items } = await look<{ items: LedgerEntry[] }>(api, `/events/by-path?path=${encodeURIComponent(path)}`);
     const entry = items.findLast((one) => one.event?.eTag === eTag);
     if (entry) return entry;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -59,11 +82,11 @@ async function untilVerdict(api: Api, path: string, eTag: string): Promise<Ledge
 }
 
 /**
- * Nothing more will come: the event was not accepted, or every run of the chain has ended. A run names what it starts before it
- * ends, so a chain whose runs have all ended and name no unknown one is complete.
+ * Nothing more will come: the event leads to no run, or every run of the chain has ended. A run names what it starts before it
+ * ends, so a chain whose runs have all ended and name no unknown one is complete. The run of a duplicate is that of the first event.
  */
 function ended(entry: LedgerEntry, runs: readonly RunSummary[]): boolean {
-  if (entry.verdict.kind !== 'accepted') return true;
+  if (entry.verdict.kind !== 'accepted' && entry.runId === null) return true;
   if (entry.runId === null || runs.length === 0) return false;
   const known = new Set(runs.map((run) => run.runId));
   return runs.every((run) => run.status !== 'running' && run.next.every((next) => known.has(next)));

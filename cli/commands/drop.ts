@@ -1,7 +1,7 @@
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { EXIT } from '../failure.ts';
-import { follow } from '../follow.ts';
+import { follow, newestAttempts } from '../follow.ts';
 import { landFile } from '../landing.ts';
 import { narrator } from '../story-lines.ts';
 
@@ -30,7 +30,8 @@ export const drop: Command = {
     }
     const { entry, runs } = await follow(api, landed.path, landed.eTag, narrator(output), WATCH_MS);
     output.result({ ...landed, verdict: entry.verdict, runs });
-    if (entry.verdict.kind === 'duplicate') return EXIT.done;
-    return entry.verdict.kind === 'accepted' && runs.every((run) => run.status === 'succeeded') ? EXIT.done : EXIT.runFailed;
+    // The same content again is well only when what became of it is well.
+    const isTaken = entry.verdict.kind === 'accepted' || entry.verdict.kind === 'duplicate';
+    return isTaken && newestAttempts(runs).every((run) => run.status === 'succeeded') ? EXIT.done : EXIT.runFailed;
   },
 };
