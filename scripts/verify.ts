@@ -74,6 +74,7 @@ function steps(scratch: string, python: string): Step[] {
         'cli',
         'scripts',
         'tests',
+        'infra',
         '--config',
         '.dependency-cruiser.cjs',
         '--output-type',
