@@ -1,11 +1,12 @@
 // The main job in one command, as a person runs it: `sluice demo --json`, from nothing to an endpoint whose answers agree, and no trace left.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { processesOf } from '../support/processes.ts';
 import { jsonOf, type Ran, sluice } from '../support/sluice.ts';
 import { ROOT } from '../support/test-stack.ts';
 
@@ -47,14 +48,6 @@ async function demo(words: string[], environment: NodeJS.ProcessEnv = {}): Promi
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-/** Command lines of processes that were given this folder, by argument or by environment. */
-async function processesOf(folder: string): Promise<string[]> {
-  const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  const read = (id: string, file: string): Promise<string> => readFile(`/proc/${id}/${file}`, 'utf8').catch(() => '');
-  const all = await Promise.all(ids.map(async (id) => [await read(id, 'cmdline'), await read(id, 'environ')] as const));
-  return all.filter((texts) => texts.some((text) => text.includes(folder))).map(([command]) => command.replaceAll('\0', ' '));
 }
 
 describe('the demo', () => {

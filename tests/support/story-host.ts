@@ -180,8 +180,10 @@ export async function openStoryHost(world: StoryWorld, { profile = 'bundle', see
         await host.start(story, input, { instanceId });
         return 'started' as const;
       },
-      raise: (id: string, name: string, data: Record<string, unknown>) => host.raise(id, name, data),
-      terminate: (id: string, reason: string) => host.terminate(id, reason),
+      raise: async (id: string, name: string, data: Record<string, unknown>) => {
+        await host.raise(id, name, data);
+        return 'sent' as const;
+      },
     };
     await take(event, starter, { info: () => undefined, warn: () => undefined });
     const id = entryId(event.source, event.id);

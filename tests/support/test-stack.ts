@@ -112,17 +112,13 @@ export async function startTestStack(additions: CloudAdditions = {}): Promise<Te
 }
 
 /** Looks until there is something to see; fails with what was waited for. */
-export async function until<Value>(
-  what: string,
-  look: () => Promise<Value | null | undefined | false>,
-  limitMs = LIMIT_MS,
-): Promise<Value> {
-  const deadline = Date.now() + limitMs;
+export async function until<Value>(what: string, look: () => Promise<Value | null | undefined | false>, lookMs = LOOK_MS): Promise<Value> {
+  const deadline = Date.now() + LIMIT_MS;
   for (;;) {
     const seen = await look();
     if (seen !== null && seen !== undefined && seen !== false) return seen;
-    if (Date.now() > deadline) throw new Error(`not seen within ${limitMs / 1000} s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (Date.now() > deadline) throw new Error(`not seen within ${LIMIT_MS / 1000} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
 }
 
