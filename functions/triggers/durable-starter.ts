@@ -6,38 +6,44 @@ import type { Starter } from '../../shared/ports/starter.ts';
 /** Ids travel unescaped in the client's URLs (facts/durable.md §2.4). */
 const PLAIN = /^[A-Za-z0-9._-]{1,100}$/;
 
+const ENDED: ReadonlySet<string> = new Set(['Completed', 'Failed', 'Terminated', 'Canceled']);
+
 export function createStarter(client: DurableClient): Starter {
   return {
     async start(story, instanceId, input) {
       refuseOddId(instanceId);
       // By default a finished instance would be replaced and its work done again: look first.
-      if (await known(client, instanceId)) return 'exists';
+      if ((await stateOf(client, instanceId)) !== null) return 'exists';
       try {
         await client.startNew(story, { instanceId, input });
         return 'started';
       } catch (cause) {
         // Two starters may both have seen nothing; the engine lets one win and answers 409 (older ones 500) to the other.
-        if (await known(client, instanceId)) return 'exists';
+        if ((await stateOf(client, instanceId)) !== null) return 'exists';
         throw new TransientError('engine-unavailable', `Durable did not start ${instanceId}`, { cause });
       }
     },
     async raise(instanceId, event, data) {
       refuseOddId(instanceId);
-      await client.raiseEvent(instanceId, event, data);
-    },
-    async terminate(instanceId, reason) {
-      refuseOddId(instanceId);
-      await client.terminate(instanceId, encodeURIComponent(reason));
+      // Durable swallows an event to a finished instance and fails for one that never was (facts/durable.md §2.9 item 14).
+      const state = await stateOf(client, instanceId);
+      if (state === null || ENDED.has(state)) return 'nobody';
+      try {
+        await client.raiseEvent(instanceId, event, data);
+        return 'sent';
+      } catch (cause) {
+        throw new TransientError('engine-unavailable', `Durable did not take the event "${event}" for ${instanceId}`, { cause });
+      }
     },
   };
 }
 
-async function known(client: DurableClient, instanceId: string): Promise<boolean> {
+/** null when there is no such instance. */
+async function stateOf(client: DurableClient, instanceId: string): Promise<string | null> {
   try {
-    await client.getStatus(instanceId);
-    return true;
+    return (await client.getStatus(instanceId)).runtimeStatus;
   } catch (cause) {
-    if (cause instanceof Error && cause.message.includes('HTTP 404')) return false;
+    if (cause instanceof Error && cause.message.includes('HTTP 404')) return null;
     throw new TransientError('engine-unavailable', `Durable did not say whether ${instanceId} exists`, { cause });
   }
 }

@@ -4,6 +4,7 @@ import type { RunSummary } from '../../../shared/contracts/http-api.ts';
 import { instanceId } from '../../../shared/decisions/identity.ts';
 import type { Scope } from '../../../shared/decisions/allowed.ts';
 import { UserError } from '../../../shared/errors/errors.ts';
+import type { Starter } from '../../../shared/ports/starter.ts';
 import type { ApiDeps, Handlers } from './call.ts';
 
 /** External event that every waiting story listens for; its data is `{ by, reason }`. */
@@ -34,7 +35,8 @@ export function runHandlers(deps: ApiDeps): Handlers<Served> {
       require('operator', scopeOf(run));
       if (run.status !== 'running') throw new UserError(409, 'run-finished', `Run ${run.runId} is ${run.status} already`);
       await audit(deps, caller.name, 'run.cancel', run.runId, body.reason);
-      await starter().raise(run.instanceId, CANCEL_EVENT, { by: caller.name, reason: body.reason });
+      const heard = await starter().raise(run.instanceId, CANCEL_EVENT, { by: caller.name, reason: body.reason });
+      if (heard === 'nobody') await endUntold(deps, run, `Cancelled by ${caller.name} (${body.reason})`);
       return { status: 202, body: { runId: run.runId, state: 'cancelling' } };
     },
 
@@ -42,6 +44,13 @@ export function runHandlers(deps: ApiDeps): Handlers<Served> {
       const run = await runOf(deps, params.id);
       require('operator', scopeOf(run));
       const last = await lastAttempt(deps, run);
+      if (last.status === 'running') {
+        if (!(await startedNow(last, starter()))) {
+          throw new UserError(409, 'run-not-finished', `Run ${last.runId} is still at this work; cancel it or wait for its end`);
+        }
+        await audit(deps, caller.name, 'run.retry', last.runId, body.reason);
+        return { status: 202, body: { runId: last.runId, instanceId: last.instanceId, attempt: last.attempt } };
+      }
       const attempt = last.attempt + 1;
       const runId = instanceId(last.story, last.pipeline, last.key, attempt);
       const at = deps.now().toISOString();
@@ -100,14 +109,23 @@ async function runOf(deps: ApiDeps, runId: string): Promise<Run> {
   return run;
 }
 
-/** The attempt that a retry follows: the newest, which must be over without success (one key never succeeds twice). */
+/** A run that says `running` while nobody tells it (its story broke down, or a crash came before the start) would say so for ever. */
+async function endUntold(deps: ApiDeps, run: Run, why: string): Promise<void> {
+  const failure = { code: 'cancelled', message: `${why}; its story had ended or was never begun` };
+  await deps.runs.patch(run.pipeline, run.runId, { status: 'cancelled', failure, finishedAt: deps.now().toISOString() });
+}
+
+/** An attempt that a person asked for and whose start did not follow (a crash between): it starts now. Others are told by the run before. */
+async function startedNow(run: Run, starter: Starter): Promise<boolean> {
+  return run.owner === run.runId && (await starter.start(run.story, run.instanceId, run.input)) === 'started';
+}
+
+/** The attempt that a retry follows: the one that runs, or the newest. UserError 409 `work-done`: one key never succeeds twice. */
 async function lastAttempt(deps: ApiDeps, run: Run): Promise<Run> {
   const attempts = await deps.runs.attempts(run.pipeline, run.key);
   const succeeded = attempts.find(({ status }) => status === 'succeeded');
   if (succeeded) throw new UserError(409, 'work-done', `Run ${succeeded.runId} did this work: the same work is never done twice`);
-  const running = attempts.find(({ status }) => status === 'running');
-  if (running) throw new UserError(409, 'run-not-finished', `Run ${running.runId} is still at this work; cancel it or wait for its end`);
-  return attempts.at(-1) ?? run;
+  return attempts.find(({ status }) => status === 'running') ?? attempts.at(-1) ?? run;
 }
 
 /** Each attempt of a promotion is in the list of promotions under its own id. */

@@ -30,8 +30,7 @@ beforeEach(async () => {
       if (!exists) started.push({ id, input });
       return exists ? 'exists' : 'started';
     },
-    raise: async () => undefined,
-    terminate: async () => undefined,
+    raise: async () => 'nobody',
   };
   const { version, bundle } = exampleVersion();
   await stores.pipelines.put(version, bundle, 'test', '2026-01-01T00:00:00.000Z');

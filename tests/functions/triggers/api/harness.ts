@@ -37,6 +37,8 @@ export function createApi(more: Partial<ApiDeps> = {}) {
   const stores = createMemoryStores();
   const started: { story: StoryToStart; instanceId: string; input: Record<string, unknown> }[] = [];
   const raised: { instanceId: string; event: string; data: Record<string, unknown> }[] = [];
+  /** Instances that are over or never were. */
+  const untold = new Set<string>();
   const logged: unknown[][] = [];
   let minutes = 1000;
   const deps: ApiDeps = {
@@ -49,10 +51,9 @@ export function createApi(more: Partial<ApiDeps> = {}) {
         return 'started';
       },
       async raise(instanceId, event, data) {
+        if (untold.has(instanceId)) return 'nobody';
         raised.push({ instanceId, event, data });
-      },
-      async terminate() {
-        throw new Error('nothing in the API terminates');
+        return 'sent';
       },
     }),
     backends: {},
@@ -93,7 +94,7 @@ export function createApi(more: Partial<ApiDeps> = {}) {
     return { status: answer.status, headers: answer.headers, body: body as never };
   }
 
-  return { deps, routes, started, raised, logged, send };
+  return { deps, routes, started, raised, untold, logged, send };
 }
 
 /** As the host matches: literal segments before parameters. */

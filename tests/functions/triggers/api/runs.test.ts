@@ -73,6 +73,20 @@ describe('cancelling', () => {
     ]);
   });
 
+  it('ends a run that nobody tells (its story broke down or was never begun), so that it can be tried again', async () => {
+    const api = createApi();
+    const run = runOf('train', 'k');
+    await api.deps.runs.open(run);
+    api.untold.add(run.instanceId);
+
+    expect(await api.send('POST', `runs/${run.runId}/cancel`, { token: 'ola/operator', body })).toMatchObject({ status: 202 });
+
+    const ended = await api.deps.runs.find(run.runId);
+    expect(ended).toMatchObject({ status: 'cancelled', failure: { code: 'cancelled' } });
+    expect(ended?.failure?.message).toBe('Cancelled by ola (disk was full); its story had ended or was never begun');
+    expect(await api.send('POST', `runs/${run.runId}/retry`, { body })).toMatchObject({ status: 202, body: { attempt: 2 } });
+  });
+
   it('is refused for a finished run, an unknown one, and without a reason', async () => {
     const api = createApi();
     const run = failed();
@@ -124,6 +138,27 @@ describe('trying again', () => {
     const second = await api.send('POST', `runs/${run.runId}/retry`, { body });
     expect(second).toMatchObject({ status: 409, body: { code: 'run-not-finished' } });
     expect(api.started).toHaveLength(1);
+  });
+
+  it('starts an attempt that was written down and not started, because a crash came between', async () => {
+    const api = createApi();
+    await api.deps.runs.open(failed());
+    const second = runOf('refine', 'k', { attempt: 2 });
+    await api.deps.runs.open({ ...second, owner: second.runId });
+
+    const reply = await api.send('POST', `runs/${failed().runId}/retry`, { body });
+
+    expect(reply).toMatchObject({ status: 202, body: { runId: second.runId, attempt: 2 } });
+    expect(api.started.map(({ instanceId }) => instanceId)).toEqual([second.runId]);
+  });
+
+  it('leaves a run alone that the run before it is about to tell', async () => {
+    const api = createApi();
+    const run = runOf('train', 'k');
+    await api.deps.runs.open({ ...run, owner: runIdOf('refine', run.pipeline, run.key, 1) });
+
+    expect(await api.send('POST', `runs/${run.runId}/retry`, { body })).toMatchObject({ status: 409, body: { code: 'run-not-finished' } });
+    expect(api.started).toEqual([]);
   });
 
   it('follows the newest attempt, whichever was named', async () => {
