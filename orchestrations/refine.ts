@@ -1,24 +1,27 @@
 // The story of one dataset: bronze becomes a commit in silver and in gold, and new gold goes to training.
-import type { OrchestrationContext } from 'durable-functions';
+import type { OrchestrationContext, Task } from 'durable-functions';
 import { refineDataset } from '../shared/contracts/activities/data.ts';
 import { readPlan } from '../shared/contracts/activities/runs.ts';
 import { RefineInput, type Outcome } from '../shared/contracts/stories.ts';
 import { trainKey } from '../shared/decisions/identity.ts';
-import { call, type Story } from './kit/call.ts';
+import { call, callWatching, type Story } from './kit/call.ts';
+import { heed } from './kit/cancel.ts';
 import { narrate, note, open, tellOpened, transition } from './kit/run.ts';
 import { now, secondsSince } from './kit/time.ts';
 
 export function* refine(context: OrchestrationContext): Story<Outcome> {
   const input = RefineInput.parse(context.df.getInput());
-  return yield* narrate(context, input, () => refineAndTrain(context, input));
+  return yield* narrate(context, input, (cancel) => refineAndTrain(context, input, cancel));
 }
 
-function* refineAndTrain(context: OrchestrationContext, input: RefineInput): Story<Outcome> {
+function* refineAndTrain(context: OrchestrationContext, input: RefineInput, cancel: Task): Story<Outcome> {
   const { pipeline, contractDigest, policy, runId, key } = input;
   const startedAt = now(context);
 
   yield* note(context, input, { phase: 'refining' });
-  const refined = yield* call(context, refineDataset, { pipeline, contractDigest, key, container: input.container, files: input.files });
+  const dataset = { pipeline, contractDigest, key, container: input.container, files: input.files };
+  const refined = yield* callWatching(context, cancel, refineDataset, dataset);
+  heed(cancel, 'while the data was being refined; it is committed, and no training was started');
   const { specDigest } = yield* call(context, readPlan, { pipeline, contractDigest });
   const { table, path, version, digest } = refined.gold;
   const training = yield* open(context, 'train', {

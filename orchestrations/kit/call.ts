@@ -23,9 +23,23 @@ export function* call<Input extends z.ZodType, Output extends z.ZodType>(
   contract: ActivityContract<Input, Output>,
   input: z.input<Input>,
 ): Story<z.output<Output>> {
-  const result = (yield context.df.callActivityWithRetry(contract.name, retryOptions(contract.retry), input)) as ActivityResult<
-    z.output<Output>
-  >;
+  return valueOf<Output>(yield context.df.callActivityWithRetry(contract.name, retryOptions(contract.retry), input));
+}
+
+/** Like `call`, and takes note of an event that comes meanwhile or came before: after it, the event's task is completed. */
+export function* callWatching<Input extends z.ZodType, Output extends z.ZodType>(
+  context: OrchestrationContext,
+  eventTask: Task,
+  contract: ActivityContract<Input, Output>,
+  input: z.input<Input>,
+): Story<z.output<Output>> {
+  const task = context.df.callActivityWithRetry(contract.name, retryOptions(contract.retry), input);
+  if (!eventTask.isCompleted) yield context.df.Task.any([task, eventTask]);
+  return valueOf<Output>(yield task);
+}
+
+function valueOf<Output extends z.ZodType>(answer: unknown): z.output<Output> {
+  const result = answer as ActivityResult<z.output<Output>>;
   if (!result.ok) throw new ActivityRejected(result.rejection);
   return result.value;
 }

@@ -42,6 +42,22 @@ test.each(['promote', 'train'] as const)(
   },
 );
 
+test.each(['bundle', 'ext-3.14'] as const)('refining that fails to its last try fails its run on %s', async (profile) => {
+  const at = await bench({
+    profile,
+    around: async (call, act) => {
+      if (call.name === 'refine-dataset') throw new Error('the work folder is full');
+      return act();
+    },
+  });
+
+  const { refine } = await at.story();
+
+  expect(refine).toMatchObject({ status: 'failed', failure: { code: 'step-failed' } });
+  expect(refine?.failure?.message).toContain('the work folder is full (after the last try)');
+  expect(at.world.callsOf('refine-dataset')).toHaveLength(6);
+});
+
 test('an activity whose answer is lost is done again and nothing is there twice', async () => {
   const lost = new Set<string>();
   const at = await bench({

@@ -55,6 +55,25 @@ test('while the endpoint is polled, at a moment when nothing is in flight', asyn
   expect(await world.platform.read(ENDPOINT)).toMatchObject({ status: 'absent' });
 });
 
+test.each(['record-run', 'refine-dataset'])('at %s of a refinement: the commit stays, nothing is trained', async (step) => {
+  let raised = false;
+  const at = await bench({
+    around: async (call, act) => {
+      const [refine] = await at.world.runsOf('refine');
+      if (refine && call.name === step && !raised) await at.host.raise(refine.runId, 'cancel', { by: 'ada', reason: 'no' });
+      raised ||= call.name === step;
+      return act();
+    },
+  });
+
+  const { refine } = await at.story();
+
+  expect(refine).toMatchObject({ status: 'cancelled', next: [] });
+  expect(refine?.failure?.message).toMatch(/^Cancelled by ada \(no\) while the data was being refined/);
+  expect(at.world.engine.commits).toHaveLength(1);
+  expect(await at.world.runsOf('train')).toEqual([]);
+});
+
 test('twice is once', async () => {
   const { world, host, drop } = await bench({ training: { outcome: () => ({ state: 'never' }) } });
   const { instanceId } = await drop('bronze/ble-location/a.csv', 'rows');
