@@ -58,9 +58,16 @@ async function accept<Op extends Operation>(
 function failed(operation: Operation, error: unknown, log: Log): HttpResponseInit {
   const where = `${operation.method} ${operation.path}`;
   const response = problemResponse(error, log.invocationId);
-  if (isUnexpected(error)) log.error(`${where} failed`, error);
+  if (isUnexpected(error)) log.error(`${where} failed: ${inWords(error)}`);
   else if ((response.status ?? 500) >= 500) log.warn(`${where}: ${error instanceof Error ? error.message : String(error)}`);
   return response;
+}
+
+/** Message, stack and causes: never the error whole, because an SDK hangs the request with its tokens on it. */
+function inWords(error: unknown, depth = 0): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? `${error.name}: ${error.message}`;
+  return error.cause === undefined || depth === 4 ? own : `${own}\ncaused by ${inWords(error.cause, depth + 1)}`;
 }
 
 function bearerOf(request: HttpRequest): string {

@@ -1,4 +1,5 @@
 // The edge: token, role, query, body; and every refusal a problem document without a stack.
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { RejectedError, TransientError } from '../../../../shared/errors/errors.ts';
 import { createMemoryStores } from '../../../../shared/adapters/memory/stores.ts';
@@ -157,6 +158,18 @@ describe('what goes wrong inside', () => {
     expect(reply).toMatchObject({ status: 500, body: { code: 'internal-error', instance: 'inv-1', problems: [] } });
     expect(JSON.stringify(reply)).not.toMatch(/secret|TypeError|at .*\.ts/);
     expect(JSON.stringify(api.logged.map(([level, ...rest]) => [level, rest.map(String)]))).toContain('secret');
+  });
+
+  it('is logged with stack and causes, without what an SDK hung on the error', async () => {
+    const cause = Object.assign(new Error('the socket closed'), { $response: { headers: { 'x-amz-security-token': 'session-token-1' } } });
+    const error = Object.assign(new Error('cannot read the answer', { cause }), { $response: { token: 'session-token-2' } });
+    const api = failing(error);
+
+    await api.send('GET', 'runs');
+
+    const logged = inspect(api.logged, { depth: 10 });
+    expect(logged).toMatch(/cannot read the answer[^]*edge\.test\.ts[^]*caused by Error: the socket closed/);
+    expect(logged).not.toContain('session-token');
   });
 
   it('for now asks to come again', async () => {
