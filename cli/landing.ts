@@ -1,7 +1,6 @@
 // Puts a file where it lands, as any Storage client would.
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { BlobServiceClient } from '@azure/storage-blob';
 import type { PipelineVersion } from '../shared/contracts/pipeline.ts';
 import type { Api } from './api.ts';
 import type { Context } from './context.ts';
@@ -22,6 +21,8 @@ export async function landFile(context: Context, api: Api, file: string, pipelin
   const info = await stat(file).catch(() => null);
   if (!info?.isFile()) throw new CommandError(EXIT.usage, `${file} is not a file`);
   const lake = await lakeOf(context);
+  // Loaded here: every command would wait for the SDK otherwise.
+  const { BlobServiceClient } = await import('@azure/storage-blob');
   const path = `${folder}${as ?? basename(file)}`;
   const blob = BlobServiceClient.fromConnectionString(lake.connectionString).getContainerClient(lake.container).getBlockBlobClient(path);
   const answer = info.size === 0 ? await blob.upload('', 0) : await blob.uploadFile(file, { maxSingleShotSize: 64 * 1024 * 1024 });

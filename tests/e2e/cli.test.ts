@@ -224,7 +224,7 @@ describe('runs cancel', () => {
 
     const cancelled = await ended(landed);
     expect(cancelled).toMatchObject({ status: 'cancelled', failure: { code: 'cancelled' }, trained: null });
-    expect(cancelled.failure?.message).toContain('Cancelled by a person');
+    expect(cancelled.failure?.message).toContain('(a test)');
     expect((await at.kubeflowRuns()).find(({ run_id: id }) => id === job.run_id)?.state).toBe('FAILED');
     expect(await steps()).toEqual([]);
   });
