@@ -6,7 +6,7 @@ import type { JobSpec } from '../../contracts/training.ts';
 import { ConfigError, RejectedError, TransientError } from '../../errors/errors.ts';
 import type { TrainingBackend } from '../../ports/training-backend.ts';
 import { createCaFetch } from './ca-fetch.ts';
-import { createKubeflowHttp, type KubeflowHttp } from './http.ts';
+import { createKubeflowHttp, type KubeflowHttp, withoutSignatures } from './http.ts';
 import { type CompiledPipeline, compilePipeline } from './ir.ts';
 import { ensureExperiment, ensurePipeline, isGraphOf } from './pipelines.ts';
 import { isStep, jobState } from './translate.ts';
@@ -94,7 +94,8 @@ export function createKubeflowBackend(options: KubeflowOptions): TrainingBackend
         for (const pod of pods) {
           const text = await http.tail(`/runs/${encodeURIComponent(jobId)}/nodes/${encodeURIComponent(pod ?? '')}/log`, maxBytes);
           if (text === null) continue;
-          logs.push({ step: task.display_name ?? pod ?? '', text });
+          // The launcher prints a step's parameters, and signed addresses are among them.
+          logs.push({ step: task.display_name ?? pod ?? '', text: withoutSignatures(text) });
           break;
         }
       }

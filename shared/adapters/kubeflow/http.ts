@@ -91,8 +91,15 @@ export function createKubeflowHttp(options: KubeflowHttpOptions): KubeflowHttp {
 export function withoutSecrets(text: string, secrets: readonly string[] = []): string {
   let clean = text;
   for (const secret of secrets) if (secret.length >= 6) clean = clean.replaceAll(secret, '<parameter value>');
-  clean = clean.replace(/(https?:\/\/[^\s"'?]+)\?[^\s"']*/g, '$1?<query removed>');
+  clean = withoutSignatures(clean);
   return clean.length > 600 ? `${clean.slice(0, 600)}…` : clean;
+}
+
+/** A text without the queries of its addresses, and without what is left of one that was cut in front: signatures live there. */
+export function withoutSignatures(text: string): string {
+  return text
+    .replace(/(https?:\/\/[^\s"'?]+)\?[^\s"']*/g, '$1?<query removed>')
+    .replace(/\b(sig|X-Amz-Signature|X-Amz-Security-Token)=[^\s"'&\\]+/gi, '$1=<removed>');
 }
 
 interface Refusal {

@@ -380,4 +380,19 @@ describe('the rest', () => {
       { step: 'export', text: 'done' },
     ]);
   });
+
+  it('gives no signature with a log, also of an address that the end of the log begins within', async () => {
+    const log =
+      'c01&sp=r&sig=HALFSIGNATURE&se=2026"\n"executor_input": {"manifest": "{\\"url\\":\\"' + SIGNED + '\\u0026se=2026\\"}"}\ntrained';
+    const { backend } = await over((request) => {
+      if (new URL(request.url).pathname.includes('/nodes/')) return answer(log);
+      return answer({ run_id: 'r', run_details: { task_details: [{ display_name: 'fetch', pod_name: 'pod-1' }] } });
+    });
+
+    const [step] = await backend.logs('r', 10_000);
+
+    expect(step?.text).toContain('https://lake.example/data.csv?<query removed>');
+    expect(step?.text).toContain('trained');
+    expect(step?.text).not.toContain('SIGNATURE');
+  });
 });
