@@ -80,8 +80,9 @@ export function translate(error: unknown, doing: string): Error {
 function unsent(error: unknown, answered: boolean, name: string, text: string): Error {
   const { code } = error as { code?: unknown };
   const network = answered || typeof code === 'string' || /timeout|network|socket|connection/i.test(`${name} ${text}`);
-  if (network) return new TransientError('platform-unreachable', text, { cause: error });
-  return error instanceof Error ? error : new Error(text);
+  if (network) return new TransientError('platform-unreachable', text, { cause: withoutExchange(error) });
+  const plain = withoutExchange(error);
+  return plain instanceof Error ? plain : new Error(text);
 }
 
 /** A failed invocation as one of ours (facts/sagemaker.md §1.6, runtime rows). */
@@ -99,7 +100,7 @@ export function translateInvocation(error: unknown, endpoint: string): Error {
   }
   if (['ModelNotReady', 'ServiceUnavailable', 'InternalFailure', 'InternalDependency'].includes(short) || (status ?? 0) >= 500) {
     return new TransientError('endpoint-not-ready', `Endpoint "${endpoint}" cannot answer yet (${short}): ${message.slice(0, 400)}`, {
-      cause: error,
+      cause: withoutExchange(error),
     });
   }
   if (short === 'ValidationError' && / not found/.test(message)) {
