@@ -9,7 +9,7 @@ test.each([
   ['submit-publication', 1, /while the publish job .* the job is cancelled$/],
   ['read-job', 2, /while the publish job .* the job is cancelled$/],
   ['verify-artifact', 1, /before anything was deployed$/],
-  ['stage-serving', 1, /while ble-location-dev was being deployed; the endpoint was restored$/],
+  ['stage-serving', 1, /before any traffic was moved$/],
   ['apply-serving', 1, /while ble-location-dev was being deployed; the endpoint was restored$/],
   // The first look is before the deployment; the later ones are between two timers that a person's event must not slip through.
   ['read-endpoint', 2, /while ble-location-dev was being deployed; the endpoint was restored$/],
@@ -37,6 +37,7 @@ test.each([
   expect(promote?.failure?.message).toMatch(/^Cancelled by ada \(wrong model\) /);
   expect(promote?.failure?.message).toMatch(message);
   expect(await at.world.platform.read(ENDPOINT)).toMatchObject({ status: 'absent' });
+  if (step === 'stage-serving') expect(at.world.callsOf('apply-serving')).toEqual([]);
   expect(await at.world.serving.current()).toEqual([]);
   expect(await at.host.entity('endpoint-lock', LOCK_KEY)).toBeNull();
 });

@@ -1,5 +1,6 @@
 // The shipped stories on the real SDKs and the local engine in virtual time: the real activities over stores, backend and
 // platform in memory. The world (what is stored, what runs elsewhere) outlives the host, so that a test can crash the host.
+import { readFileSync } from 'node:fs';
 import * as df from 'durable-functions';
 import { createMemoryStore as createEngineStore, type Store as EngineStore } from '../../local/host/durable/store.ts';
 import type { Profile } from '../../local/host/durable/engine.ts';
@@ -37,6 +38,10 @@ export const PIPELINE = 'ble-location';
 export const ENDPOINT = { region: 'eu-central-1', endpoint: 'ble-location-dev' };
 /** Key of the lock entity of the example's endpoint. */
 export const LOCK_KEY = `sagemaker.${ENDPOINT.region}.${ENDPOINT.endpoint}`;
+/** `defaultVersion` of host.json: what instances that start now are told by. */
+export const SHIPPED_VERSION = (
+  JSON.parse(readFileSync('host.json', 'utf8')) as { extensions: { durableTask: { defaultVersion: string } } }
+).extensions.durableTask.defaultVersion;
 export const START = new Date('2026-01-01T00:00:00Z');
 
 /** One call of an activity, as the engine made it. */
@@ -132,18 +137,23 @@ export interface HostOptions {
   profile?: Profile;
   seed?: number;
   store?: EngineStore;
+  /** Version of everything that is started. Default: host.json's. */
+  version?: string;
 }
 
 export type StoryHost = Awaited<ReturnType<typeof openStoryHost>>;
 
 /** An engine over a world, with every orchestration replayed after every step. */
-export async function openStoryHost(world: StoryWorld, { profile = 'bundle', seed = 1, store = createEngineStore() }: HostOptions = {}) {
+export async function openStoryHost(
+  world: StoryWorld,
+  { profile = 'bundle', seed = 1, store = createEngineStore(), version = SHIPPED_VERSION }: HostOptions = {},
+) {
   const host: TestHost = await createTestHost({
     app: world.register,
     start: new Date(world.now()),
     seed,
     profile,
-    settings: { defaultVersion: '1.0' },
+    settings: { defaultVersion: version },
     store,
   });
   world.follow(host.clock);
