@@ -27,6 +27,7 @@ function* trainAndPromote(context: OrchestrationContext, input: TrainInput, canc
   yield* note(context, input, { phase: 'staging' });
   const { files } = yield* call(context, stageTrainingData, {
     pipeline,
+    contractDigest,
     gold: { path: gold.path, version: gold.version, digest: gold.digest },
   });
   yield* note(context, input, { phase: 'training', seconds: { stage: secondsSince(context, stagedAt) } });

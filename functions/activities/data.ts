@@ -38,10 +38,9 @@ export function dataActivities(ports: DataPorts): Activity[] {
       return ports.engine.refine({ pipeline: version, ...dataset });
     }),
 
-    perform(stageTrainingData, async ({ pipeline, gold }) => {
-      const current = await ports.pipelines.current(pipeline);
-      if (!current) throw new RejectedError('pipeline-unknown', `Pipeline ${pipeline} is not registered`);
-      return { files: await ports.engine.stage({ pipeline: current, gold }) };
+    perform(stageTrainingData, async ({ pipeline, contractDigest, gold }) => {
+      const version = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
+      return { files: await ports.engine.stage({ pipeline: version, gold }) };
     }),
   ];
 }

@@ -4,6 +4,9 @@ import type { z } from 'zod';
 import type { ActivityContract, ActivityResult } from '../../shared/contracts/activities/contract.ts';
 import { RejectedError, UserError } from '../../shared/errors/errors.ts';
 
+/** As much as a run's record keeps: a component may put megabytes into its report, and history and log would hold them all. */
+const MAX_MESSAGE = 4000;
+
 /** What app.ts registers. */
 export interface Activity {
   readonly name: string;
@@ -24,8 +27,9 @@ export function perform<Input extends z.ZodType, Output extends z.ZodType>(
         return { ok: true, value: checked(contract.output, value, `the output of ${contract.name}`) };
       } catch (error) {
         if (error instanceof RejectedError || error instanceof UserError) {
-          context.warn(`${contract.name} rejected: ${error.code}: ${error.message}`);
-          return { ok: false, rejection: { code: error.code, message: error.message } };
+          const message = error.message.slice(0, MAX_MESSAGE);
+          context.warn(`${contract.name} rejected: ${error.code}: ${message}`);
+          return { ok: false, rejection: { code: error.code, message } };
         }
         context.warn(`${contract.name} failed and is tried again: ${error instanceof Error ? error.message : String(error)}`);
         throw error;

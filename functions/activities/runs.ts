@@ -69,8 +69,10 @@ export function runActivities(ports: RunPorts): Activity[] {
     perform(readChampion, async ({ pipeline }) => {
       const serving = (await ports.serving.current()).filter((entry) => entry.pipeline === pipeline);
       const newest = serving.sort((a, b) => (a.since < b.since ? 1 : -1))[0];
-      const model = newest ? await ports.models.get(pipeline, newest.modelDigest) : null;
-      return { champion: model ? { modelDigest: model.modelDigest, metrics: model.metrics } : null };
+      if (!newest) return { champion: null };
+      // A champion whose record is lost is not "none": without its numbers the gate stays undecided.
+      const model = await ports.models.get(pipeline, newest.modelDigest);
+      return { champion: { modelDigest: newest.modelDigest, metrics: model?.metrics ?? {} } };
     }),
 
     perform(recordPromotion, async (promotion) => {

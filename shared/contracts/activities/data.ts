@@ -44,7 +44,11 @@ export const refineDataset = activity({
 /** Copies one gold version as CSV into the store, under its digest, for the training side to fetch. */
 export const stageTrainingData = activity({
   name: 'stage-training-data',
-  input: z.strictObject({ pipeline: Name, gold: z.strictObject({ path: z.string(), version: z.number().int(), digest: Sha256 }) }),
+  input: z.strictObject({
+    pipeline: Name,
+    contractDigest: Sha256,
+    gold: z.strictObject({ path: z.string(), version: z.number().int(), digest: Sha256 }),
+  }),
   output: z.strictObject({ files: z.array(StagedFile).min(1) }),
   retry: BRIEF,
 });
