@@ -53,6 +53,7 @@ function* promoteTo(context: OrchestrationContext, setting: Setting, name: strin
   const before = yield* untilRest(context, place, policy);
   const tags = { 'sluice:pipeline': pipeline, 'sluice:run': runId };
   const staged = yield* call(context, stageServing, { target, image: setting.image, modelDigest: model.modelDigest, artifactUri, tags });
+  heed(cancel, 'before any traffic was moved');
 
   let parity: ParityResult;
   try {
