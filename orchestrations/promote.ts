@@ -33,7 +33,7 @@ function* promoteLocked(context: OrchestrationContext, input: PromoteInput, canc
   const { target } = setting;
   const name = `sagemaker/${target.region}/${target.endpoint}`;
   yield* note(context, input, { phase: 'locking' });
-  yield* lockEndpoint(context, name, input.runId, cancel);
+  yield* lockEndpoint(context, name, input.runId, target.healthyWithin, cancel);
   try {
     return yield* promoteTo(context, setting, name);
   } finally {

@@ -1,14 +1,14 @@
 // One promotion at a time per endpoint: an entity holds the lock, because critical sections are not in every host (facts/durable.md §2.9 item 1).
 import * as df from 'durable-functions';
 import type { EntityContext, OrchestrationContext, Task } from 'durable-functions';
-import { nextWait } from '../../shared/decisions/durations.ts';
+import { durationSeconds, nextWait } from '../../shared/decisions/durations.ts';
 import { ActivityRejected, type Story } from './call.ts';
 import { RunCancelled, wishOf } from './cancel.ts';
 import { later, now, sleepOrEvent } from './time.ts';
 
 export const ENDPOINT_LOCK = 'endpoint-lock';
 
-/** Longer than any promotion may take: a holder that was killed by hand does not lock for ever. */
+/** Longer than all of a promotion but its deployment may take: a holder that was killed by hand does not lock for ever. */
 const LEASE_SECONDS = 86_400;
 /** Waits grow from 5 seconds to 5 minutes: half an hour in all, as long as a promotion takes, in a short history. */
 const TRIES = 16;
@@ -45,11 +45,18 @@ export function endpointLock(context: EntityContext<Lock | null>): void {
 }
 
 /** Takes the lock; waits about half an hour for another promotion, then gives up naming it. A person may cancel. */
-export function* lockEndpoint(context: OrchestrationContext, endpoint: string, owner: string, cancel: Task): Story<void> {
+export function* lockEndpoint(
+  context: OrchestrationContext,
+  endpoint: string,
+  owner: string,
+  healthyWithin: string,
+  cancel: Task,
+): Story<void> {
+  const lease = LEASE_SECONDS + durationSeconds(healthyWithin);
   let holder = '';
   let wait = FIRST_WAIT_SECONDS;
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
-    const answer = (yield context.df.callEntity(lockOf(endpoint), 'acquire', request(context, owner))) as {
+    const answer = (yield context.df.callEntity(lockOf(endpoint), 'acquire', request(context, owner, lease))) as {
       granted: boolean;
       holder: string;
     };
@@ -67,11 +74,11 @@ export function* lockEndpoint(context: OrchestrationContext, endpoint: string, o
 }
 
 export function* unlockEndpoint(context: OrchestrationContext, endpoint: string, owner: string): Story<void> {
-  yield context.df.callEntity(lockOf(endpoint), 'release', request(context, owner));
+  yield context.df.callEntity(lockOf(endpoint), 'release', request(context, owner, 0));
 }
 
-function request(context: OrchestrationContext, owner: string): Request {
-  return { owner, now: now(context), until: later(context, LEASE_SECONDS).toISOString() };
+function request(context: OrchestrationContext, owner: string, leaseSeconds: number): Request {
+  return { owner, now: now(context), until: later(context, leaseSeconds).toISOString() };
 }
 
 /** Entity keys travel in ids and paths: only plain characters. */

@@ -107,7 +107,8 @@ describe('the lock', () => {
     await host.finished(killed.runId);
 
     const second = await host.run('promote', blocked, { instanceId: blocked.runId });
-    await host.advance(24 * 3_600_000);
+    expect(await host.entity('endpoint-lock', LOCK_KEY)).toEqual({ holder: killed.runId, until: expect.any(String) as string });
+    await host.advance(24.5 * 3_600_000);
     const third = await host.run('promote', free, { instanceId: free.runId });
 
     expect(second.output).toMatchObject({ status: 'failed', failure: { code: 'endpoint-locked' } });

@@ -1,5 +1,6 @@
 // Named ways through the stories, for recording what each orchestration asks for on them. Every branch that a running instance
 // can be in the middle of should be on one of them.
+import type { Profile } from '../../local/host/durable/engine.ts';
 import type { Action } from '../../local/host/durable/actions.ts';
 import { createStoryWorld, LOCK_KEY, openStoryHost, type StoryHost, type StoryWorld, type WorldOptions } from './story-host.ts';
 import { reportOf } from './training-side.ts';
@@ -92,11 +93,11 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
 };
 
 /** Goes one way with one version; the commands of each orchestration that the scenario is about. */
-export async function commandsIn(name: string, version: string): Promise<Map<string, readonly Action[]>> {
+export async function commandsIn(name: string, version: string, profile: Profile = 'bundle'): Promise<Map<string, readonly Action[]>> {
   const scenario = SCENARIOS[name];
   if (!scenario) throw new Error(`there is no scenario "${name}"`);
   const world = await createStoryWorld(scenario.options);
-  const opened = await openStoryHost(world, { version });
+  const opened = await openStoryHost(world, { version, profile });
   try {
     const landId = await scenario.act(opened, world);
     const newest = async (story: 'refine' | 'train' | 'promote') => (await world.runsOf(story)).at(-1)?.runId ?? '';
