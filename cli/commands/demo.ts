@@ -63,6 +63,16 @@ export const demo: Command = {
     const begun = Date.now();
     const dataDir = await mkdtemp(join(tmpdir(), 'sluice-demo-'));
     let stack: Stack | undefined;
+    const cleanUp = async (): Promise<void> => {
+      await stack?.stop();
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+    };
+    const callOff = whenStopped(cleanUp);
+    const keep = async (up: Stack): Promise<void> => {
+      if (!options['keep']) return;
+      callOff();
+      await stay(context, up, dataDir);
+    };
     try {
       stack = await startStack({
         root: context.root,
@@ -74,20 +84,20 @@ export const demo: Command = {
       }).catch(stackFailure);
       const up = Date.now();
       const data = await chooseData(context, stack, folder, dataDir, given);
-      const account = await tellStory(
-        createContext({ output: context.output, environment: context.environment, root: context.root, dataDir }),
-        folder,
-        data,
-        stack,
-        { begun, up },
-      );
+      const inside = createContext({ output: context.output, environment: context.environment, root: context.root, dataDir });
+      const account = await tellStory(inside, folder, data, stack, { begun, up }).catch(async (error: unknown) => {
+        // A story that failed is what people want to look at; the error itself is reported at the end.
+        if (options['keep']) context.output.line(`The story did not end well: ${error instanceof Error ? error.message : 'no reason'}`);
+        if (stack) await keep(stack);
+        throw error;
+      });
       printAccount(context.output, account, data);
-      if (options['keep']) await stay(context, stack, dataDir);
       context.output.result(account);
+      await keep(stack);
       return account.rowsAgreeing === account.rowsChecked ? EXIT.done : EXIT.runFailed;
     } finally {
-      await stack?.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      callOff();
+      await cleanUp();
     }
   },
 };
@@ -195,7 +205,21 @@ async function stay(context: Context, stack: Stack, dataDir: string): Promise<vo
   printAddresses(context, stack.urls);
   context.output.line(`  In a second shell:  npx sluice status --data-dir ${dataDir}`);
   context.output.line('  Stop with Ctrl-C.');
+  void stack.failed.then((name) => context.output.line(`${name} ended by itself; its log: ${join(dataDir, 'logs')}`));
   await new Promise<void>((done) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => done());
+    for (const name of STOPS) process.once(name, () => done());
   });
+}
+
+const STOPS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Cleans up and ends the program when it is told to stop; the answer calls that off. */
+function whenStopped(cleanUp: () => Promise<void>): () => void {
+  const stop = (): void => {
+    void cleanUp()
+      .catch(() => undefined)
+      .then(() => process.exit(EXIT.failed));
+  };
+  for (const name of STOPS) process.once(name, stop);
+  return () => STOPS.forEach((name) => process.off(name, stop));
 }
