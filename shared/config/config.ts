@@ -139,8 +139,11 @@ export function loadConfig(environment: Environment = process.env): Config {
     topic: get('SLUICE_TOPIC_ENDPOINT') ?? null,
   };
   const parsed = Config.safeParse(raw);
-  if (!parsed.success && problems.length === 0) {
-    problems.push(...parsed.error.issues.map((issue) => `${nameOf(issue.path)}: ${issue.message}`));
+  if (!parsed.success) {
+    const found = parsed.error.issues.map((issue) => ({ name: nameOf(issue.path), message: issue.message }));
+    // What is missing has its sentence already.
+    const told = problems.join(' ');
+    problems.push(...found.filter(({ name }) => !told.includes(name)).map(({ name, message }) => `${name}: ${message}`));
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   return parsed.data;
@@ -149,6 +152,11 @@ export function loadConfig(environment: Environment = process.env): Config {
 /** The setting's name for a place in the configuration, so that the message names what a person can set. Values are never shown. */
 function nameOf(path: readonly PropertyKey[]): string {
   const names: Record<string, string> = {
+    'lake.blob': 'Lake__blobServiceUri',
+    'events.queue': 'LandingEvents__queueServiceUri',
+    'state.blob': 'State__blobServiceUri',
+    'state.table': 'State__tableServiceUri',
+    'state.container': 'SLUICE_STORE_CONTAINER',
     'lake.account': 'SLUICE_LAKE_ACCOUNT',
     'lake.container': 'SLUICE_LAKE_CONTAINER',
     'api.issuer': 'SLUICE_TOKEN_ISSUER',
@@ -159,10 +167,16 @@ function nameOf(path: readonly PropertyKey[]): string {
     'poll.firstSeconds': 'SLUICE_POLL_FIRST_SECONDS',
     'poll.maxSeconds': 'SLUICE_POLL_MAX_SECONDS',
     'kubeflow.url': 'KUBEFLOW_URL',
+    'kubeflow.namespace': 'KUBEFLOW_NAMESPACE',
+    'aws.region': 'AWS_REGION',
     'aws.roleArn': 'SLUICE_AWS_ROLE_ARN',
+    'aws.audience': 'SLUICE_AWS_AUDIENCE',
     'azureml.subscriptionId': 'AZUREML_SUBSCRIPTION_ID',
+    'azureml.resourceGroup': 'AZUREML_RESOURCE_GROUP',
+    'azureml.workspace': 'AZUREML_WORKSPACE',
+    'azureml.armEndpoint': 'SLUICE_ARM_ENDPOINT',
     topic: 'SLUICE_TOPIC_ENDPOINT',
   };
   const key = path.map(String).join('.');
-  return names[key] ?? key;
+  return names[key] ?? names[path.slice(0, 2).map(String).join('.')] ?? key;
 }
