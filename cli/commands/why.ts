@@ -12,12 +12,6 @@ export const why: Command = {
   async run(context, [subject = '']) {
     const { output } = context;
     const answer = await (await context.api()).get<Explanation>(`/why?subject=${encodeURIComponent(subject)}`);
-    if (answer.events.length + answer.runs.length + answer.models.length + answer.endpoints.length === 0) {
-      output.line(`Nothing is known of ${subject}`);
-      output.line('  No event of it arrived, or it is not the name of anything. See what did arrive with: sluice events');
-      output.result(answer);
-      return EXIT.notFound;
-    }
     printChain(output, answer);
     output.result(answer);
     return EXIT.done;

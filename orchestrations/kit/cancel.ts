@@ -1,9 +1,7 @@
 // A person's wish to end a run: one external event, seen wherever the story waits and before it does what is hard to undo.
 import type { OrchestrationContext, Task } from 'durable-functions';
 import { z } from 'zod';
-
-/** External event that ends a run; its data is `{ by, reason }`. */
-export const CANCEL = 'cancel';
+import { CANCEL_EVENT } from '../../shared/contracts/stories.ts';
 
 const Wish = z.object({ by: z.string().max(200), reason: z.string().max(1000) });
 
@@ -17,7 +15,7 @@ export class RunCancelled extends Error {
  * so a second waiter would never see what the first one was given.
  */
 export function cancelWish(context: OrchestrationContext): Task {
-  return context.df.waitForExternalEvent(CANCEL);
+  return context.df.waitForExternalEvent(CANCEL_EVENT);
 }
 
 /** Throws RunCancelled when the event is here; `meanwhile` ends the sentence "Cancelled by NAME (REASON) …". */

@@ -12,8 +12,6 @@ import { RunCancelled, wishOf } from './cancel.ts';
 import { note } from './run.ts';
 import { later, taskOrEvent } from './time.ts';
 
-export { CANCEL } from './cancel.ts';
-
 /** What `await-job` ends with: the job's last state, or why it cannot be known. */
 export const JobEnd = z.union([JobState, z.strictObject({ rejection: Rejection })]);
 export type JobEnd = z.infer<typeof JobEnd>;

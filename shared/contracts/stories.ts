@@ -3,6 +3,9 @@ import { z } from 'zod';
 import { Name, RunId, Sha256 } from './identifiers.ts';
 import { Cause, Failure } from './runs.ts';
 
+/** External event by which a person ends a run; its data is `{ by, reason }`. */
+export const CANCEL_EVENT = 'cancel';
+
 /** How the stories wait: seconds between polls, growing by half until the maximum. */
 export const Policy = z.strictObject({
   pollFirstSeconds: z.number().min(0.2),

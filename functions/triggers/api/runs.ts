@@ -1,14 +1,12 @@
 // Runs over HTTP: read, cancel, try again, logs.
 import type { Run } from '../../../shared/contracts/runs.ts';
 import type { RunSummary } from '../../../shared/contracts/http-api.ts';
+import { CANCEL_EVENT } from '../../../shared/contracts/stories.ts';
 import { instanceId } from '../../../shared/decisions/identity.ts';
 import type { Scope } from '../../../shared/decisions/allowed.ts';
 import { UserError } from '../../../shared/errors/errors.ts';
 import type { Starter } from '../../../shared/ports/starter.ts';
 import type { ApiDeps, Handlers } from './call.ts';
-
-/** External event that every waiting story listens for; its data is `{ by, reason }`. */
-export const CANCEL_EVENT = 'cancel';
 
 /** From the end of each step's log. */
 const MAX_LOG_BYTES = 64 * 1024;
