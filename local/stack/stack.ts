@@ -64,7 +64,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   let tell: (name: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => (tell = resolve));
   try {
-    const { ports, lakePort } = await claimPorts(options.ports);
+    const { ports, lakePort } = await claimPorts(options);
     const azuriteLog = openSync(join(logs, 'azurite.log'), 'a');
     // Nothing of this waits for the other: looking for Python alone takes as long as Azurite does.
     const parts = await Promise.allSettled([
@@ -151,7 +151,9 @@ function valueOf<Value>(part: PromiseSettledResult<Value>): Value {
   return part.value;
 }
 
-async function claimPorts(wanted: StackOptions['ports']): Promise<{ lakePort: number; ports: AzuritePorts }> {
+async function claimPorts({ host, ports: wanted }: StackOptions): Promise<{ lakePort: number; ports: AzuritePorts }> {
+  // The host takes its port last; a wrong one is said before anything starts. A host of one's own may be up already.
+  if (wanted.api !== 0 && host !== 'none') await claimPort(wanted.api, 'the HTTP API', '--port');
   const lakePort = await claimPort(wanted.lake, 'the lake', '--lake-port');
   const ports = {
     blob: await claimPort(0, 'Azurite', ''),

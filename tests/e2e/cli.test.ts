@@ -27,7 +27,7 @@ const FINE = 'fine';
 const FAILS = 'fails';
 const LONG = 'long';
 /** Long enough to cancel a job that has not begun. */
-const PENDING_MS = 2_500;
+const PENDING_MS = 1_500;
 const NO_RUN = 'train-fine-0000000000000000-a1';
 
 let at: TestStack;
@@ -239,7 +239,9 @@ describe('runs cancel', () => {
 });
 
 describe('what goes wrong', () => {
-  test('a broken sluice.yaml: exit 2, with file, line, column and what was meant', async () => {
+  beforeAll(() => writeFile(join(scratch, 'ROWS'), '[[1]]'));
+
+  test.concurrent('a broken sluice.yaml: exit 2, with file, line, column and what was meant', async () => {
     const folder = await folderOf('broken', (file) => file.replace(/^gates:/m, 'gate:'));
     const ran = await run('apply', folder);
 
@@ -247,7 +249,7 @@ describe('what goes wrong', () => {
     expect(ran.stderr).toMatch(new RegExp(`${folder}/sluice\\.yaml:\\d+:\\d+ .*unknown key "gate".*gates`));
   });
 
-  test.each([
+  test.concurrent.each([
     ['a run that is not there', ['runs', 'show', NO_RUN], 4, 'run-unknown'],
     ['a path that nothing is known of', ['why', 'bronze/fine/never.csv'], 4, 'subject-unknown'],
     ['an endpoint that is not there', ['invoke', 'nothing', '--rows', 'ROWS'], 4, 'command-failed'],
@@ -257,7 +259,6 @@ describe('what goes wrong', () => {
     ['a file that is not there', ['drop', 'never.csv', '--pipeline', FINE], 2, 'command-failed'],
     ['a pipeline that is not there', ['drop', 'ROWS', '--pipeline', 'nothing'], 4, 'command-failed'],
   ])('%s', async (_what, words, code, label) => {
-    await writeFile(join(scratch, 'ROWS'), '[[1]]');
     const ran = await run(...words.map((word) => (word === 'ROWS' ? join(scratch, 'ROWS') : word)), '--json');
 
     expect(ran.code, ran.stderr).toBe(code);
@@ -265,7 +266,7 @@ describe('what goes wrong', () => {
     expect(ran.stderr).not.toMatch(/\n\s+at /);
   });
 
-  test.each([
+  test.concurrent.each([
     ['a command that is not one', ['aply', '.'], /unknown command 'aply'[\s\S]*apply/],
     ['an option that is missing', ['drop', 'a.csv'], /required option '--pipeline/],
   ])('%s: exit 2, and what was meant', async (_what, words, text) => {
@@ -275,7 +276,7 @@ describe('what goes wrong', () => {
     expect(ran.stderr).toMatch(text);
   });
 
-  test('an API that cannot be reached: exit 5', async () => {
+  test.concurrent('an API that cannot be reached: exit 5', async () => {
     const words = ['runs', '--json', '--api', 'http://127.0.0.1:9/api/v1'];
     const away = await sluice(words, { ...process.env, SLUICE_TOKEN: 'a token' });
     const none = await sluice(['runs', '--json'], { ...process.env, SLUICE_DATA_DIR: scratch });
@@ -285,7 +286,7 @@ describe('what goes wrong', () => {
     expect(none.stderr).toContain('npm start');
   });
 
-  test('a token that is refused: exit 3', async () => {
+  test.concurrent('a token that is refused: exit 3', async () => {
     const ran = await sluice(['runs', '--json', '--api', at.file.api], { ...process.env, SLUICE_TOKEN: 'abc' });
 
     expect(ran.code).toBe(3);

@@ -59,6 +59,6 @@ export function checkHeader(file: string, line: number, found: readonly string[]
   throw new RejectedError(
     'wrong-header',
     `${file}, line ${line}: the header does not match the columns of the source. Found: ${shown(found.slice(0, 100))}. Expected: ${shown(expected)}. ` +
-      `${problems.join('; ')}. Mend: write the header as expected, or change "columns" in sluice.yaml and apply it.`,
+      `${problems.join('; ')} (rule header). Mend: write the header as expected, or change "columns" in sluice.yaml and apply it.`,
   );
 }
