@@ -67,7 +67,12 @@ export async function startTestStack(additions: CloudAdditions = {}): Promise<Te
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-e2e-'));
   const ports = { api: 0, lake: 0, queue: 0, table: 0 };
   const say = (line: string): void => void process.stderr.write(`  ${line}\n`);
-  const stack = await startStack({ root: ROOT, dataDir, host: 'local', ports, environment: process.env, say, additions });
+  const stack = await startStack({ root: ROOT, dataDir, host: 'local', ports, environment: process.env, say, additions }).catch(
+    async (error: unknown) => {
+      await rm(dataDir, { recursive: true, force: true });
+      throw error;
+    },
+  );
   const file = await readStackFile(dataDir);
   if (!file) throw new Error('the stack left no stack.json');
 
