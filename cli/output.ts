@@ -19,7 +19,7 @@ export interface Output {
 export function createOutput(options: { json: boolean; out: NodeJS.WriteStream; err: NodeJS.WriteStream }): Output {
   const stream = options.json ? options.err : options.out;
   const colours = stream.isTTY && !process.env['NO_COLOR'];
-  const write = (text: string): void => void stream.write(`${text}\n`);
+  const write = (text: string): void => void stream.write(`${harmless(text)}\n`);
   return {
     json: options.json,
     colours,
@@ -40,6 +40,14 @@ export function createOutput(options: { json: boolean; out: NodeJS.WriteStream; 
       if (options.json) options.out.write(`${JSON.stringify(value)}\n`);
     },
   };
+}
+
+/**
+ * Names of files and logs of components come from elsewhere: control characters in them could steer the terminal.
+ * Line breaks, tabs and colours stay.
+ */
+function harmless(text: string): string {
+  return text.replace(/\u001b(?!\[[0-9;]*m)|[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f]/g, '');
 }
 
 /** Characters on a terminal: colour codes take none. */

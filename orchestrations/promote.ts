@@ -85,6 +85,7 @@ function* promoteTo(context: OrchestrationContext, setting: Setting, name: strin
   };
   const seconds = { promote: secondsSince(context, deployedAt) };
   yield* note(context, input, { phase: 'serving', status: 'succeeded', promoted, seconds, finishedAt: now(context) });
+  yield* transition(context, input, 'run.succeeded', { endpoint: name, modelDigest: model.modelDigest });
   yield* transition(context, input, 'endpoint.promoted', {
     endpoint: name,
     modelDigest: model.modelDigest,

@@ -1,4 +1,4 @@
 import type { BuildOptions, Metafile } from 'esbuild';
 
 export const bundleOptions: BuildOptions;
-export function buildApp(): Promise<Metafile>;
+export function buildApp(options?: { clean?: boolean }): Promise<Metafile>;

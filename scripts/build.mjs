@@ -26,9 +26,10 @@ export const bundleOptions = {
 };
 
 /** Builds the app into `dist/` below the project; returns the size of the entry with its static chunks in bytes. */
-export async function buildApp() {
+export async function buildApp({ clean = false } = {}) {
   const outdir = join(root, 'dist/functions');
-  await rm(outdir, { recursive: true, force: true });
+  // Chunks are named by content: a host that runs beside the build still finds those that it has not loaded yet.
+  if (clean) await rm(outdir, { recursive: true, force: true });
   await mkdir(outdir, { recursive: true });
   const result = await build({
     ...bundleOptions,
@@ -49,7 +50,7 @@ export async function buildApp() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const metafile = await buildApp();
+  const metafile = await buildApp({ clean: true });
   const outputs = Object.entries(metafile.outputs).filter(([name]) => name.endsWith('.js'));
   const total = outputs.reduce((sum, [, output]) => sum + output.bytes, 0);
   console.log(`Built dist/functions/app.js and ${outputs.length - 1} chunks, ${(total / 1024 / 1024).toFixed(1)} MiB`);

@@ -198,4 +198,8 @@ function add(total: Tally, part: Tally): void {
   total.skipped.push(...part.skipped);
 }
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : String(error));
+  console.log('0 passed, 1 failed');
+  return 1;
+});

@@ -91,7 +91,7 @@ export function trainingActivities(ports: TrainingPorts): Activity[] {
       if (found.sha256 !== archive.sha256 || found.bytes !== archive.bytes) {
         throw new RejectedError(
           'artifact-mismatch',
-          `s3://${bucket}/${key} has SHA-256 ${found.sha256 ?? 'unknown'} and ${found.bytes} bytes, the training side reported ${archive.sha256} and ${archive.bytes}; nothing was deployed`,
+          `s3://${bucket}/${key} has SHA-256 ${found.sha256 ?? 'unknown'} and ${found.bytes} bytes, the training side reported ${archive.sha256} and ${archive.bytes}; nothing was deployed. Remove the object and promote again, or find out who wrote it`,
         );
       }
       return { artifactUri: `s3://${bucket}/${key}` };

@@ -55,7 +55,7 @@ test.each(['bundle', 'ext-3.14'] as const)('refining that fails to its last try 
 
   expect(refine).toMatchObject({ status: 'failed', failure: { code: 'step-failed' } });
   expect(refine?.failure?.message).toContain('the work folder is full (after the last try)');
-  expect(at.world.callsOf('refine-dataset')).toHaveLength(6);
+  expect(at.world.callsOf('refine-dataset')).toHaveLength(8);
 });
 
 test('an activity whose answer is lost is done again and nothing is there twice', async () => {
@@ -77,7 +77,7 @@ test('an activity whose answer is lost is done again and nothing is there twice'
   expect(at.world.training.specs.size).toBe(2);
   expect(train?.jobs).toMatchObject([{ adopted: true }]);
   expect(await at.world.serving.history('sagemaker/eu-central-1/ble-location-dev', 10)).toHaveLength(1);
-  expect(new Set(at.world.announced.map(({ id }) => id)).size).toBe(7);
+  expect(new Set(at.world.announced.map(({ id }) => id)).size).toBe(8);
   expect(lost.size).toBeGreaterThan(15);
 });
 

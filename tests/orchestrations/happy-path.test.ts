@@ -54,6 +54,7 @@ describe.each(['bundle', 'ext-3.14'] as const)('one file on %s', (profile) => {
       `${train?.runId}/run.succeeded`,
       `${train?.runId}/model.registered`,
       `${promote?.runId}/run.started`,
+      `${promote?.runId}/run.succeeded`,
       `${promote?.runId}/endpoint.promoted`,
     ]);
   });

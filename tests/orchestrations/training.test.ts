@@ -155,6 +155,6 @@ test('an activity that fails to the last try fails the run in one line, without 
   expect(told.train?.failure?.message).toBe(
     "Activity function 'stage-training-data' failed:  the lake does not answer (after the last try)",
   );
-  expect(at.world.callsOf('stage-training-data')).toHaveLength(6);
+  expect(at.world.callsOf('stage-training-data')).toHaveLength(8);
   await expectNothingShipped(at, told);
 });

@@ -16,9 +16,11 @@ export interface ActivityContract<Input extends z.ZodType, Output extends z.ZodT
   readonly retry: Retry;
 }
 
-/** Storage and in-house calls: quick, a minute of patience. */
-export const BRIEF: Retry = { firstSeconds: 1, attempts: 6, factor: 2, maxSeconds: 20 };
-/** Other clouds' control planes: throttling and outages of minutes. */
+/** Reads of our own storage: quick, about a minute of patience. */
+export const BRIEF: Retry = { firstSeconds: 1, attempts: 8, factor: 2, maxSeconds: 20 };
+/** Announcements are news, not state: one more try, then the story goes on without. */
+export const HASTY: Retry = { firstSeconds: 1, attempts: 2, factor: 1, maxSeconds: 1 };
+/** Other clouds' control planes, and writes without which an event or a run would be lost: throttling and outages of minutes. */
 export const PATIENT: Retry = { firstSeconds: 2, attempts: 10, factor: 2, maxSeconds: 120 };
 
 /** Declares a contract; exists so that types are inferred. */

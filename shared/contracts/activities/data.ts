@@ -3,14 +3,14 @@ import { z } from 'zod';
 import { Name, RunId, Sha256 } from '../identifiers.ts';
 import { Verdict } from '../events.ts';
 import { Refined, StagedFile } from '../tables.ts';
-import { activity, BRIEF } from './contract.ts';
+import { activity, BRIEF, PATIENT } from './contract.ts';
 
 /** Streams a blob once and gives its SHA-256. Rejects `blob-gone`, `blob-changed` (the eTag is no longer current). */
 export const fingerprintFile = activity({
   name: 'fingerprint-file',
   input: z.strictObject({ container: z.string(), path: z.string(), eTag: z.string() }),
   output: z.strictObject({ sha256: Sha256, bytes: z.number().int() }),
-  retry: BRIEF,
+  retry: PATIENT,
 });
 
 /** Replaces the verdict of a ledger entry by what was found out later, and links the run. */
@@ -24,7 +24,7 @@ export const amendVerdict = activity({
     sha256: Sha256.nullable(),
   }),
   output: z.strictObject({}),
-  retry: BRIEF,
+  retry: PATIENT,
 });
 
 /** Bronze files → Delta commits in silver and gold, once per run key. Rejects with the rule that was broken. */

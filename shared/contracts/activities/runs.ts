@@ -4,14 +4,14 @@ import { Name, RunId, Sha256 } from '../identifiers.ts';
 import { ModelVersion, Promotion, RunPatch, RunStatus, ServingEntry } from '../runs.ts';
 import { NewRun } from '../stories.ts';
 import { Environment, Gate, Train } from '../pipeline.ts';
-import { activity, BRIEF } from './contract.ts';
+import { activity, BRIEF, HASTY, PATIENT } from './contract.ts';
 
 /** Claims a key: `opened` when this owner has the run now (also on a repeat of the same call), `taken` when somebody else has or had it. */
 export const openRun = activity({
   name: 'open-run',
   input: NewRun,
   output: z.strictObject({ state: z.enum(['opened', 'taken']), runId: RunId, status: RunStatus }),
-  retry: BRIEF,
+  retry: PATIENT,
 });
 
 /** Writes progress or the end of a run. */
@@ -19,7 +19,7 @@ export const recordRun = activity({
   name: 'record-run',
   input: z.strictObject({ pipeline: Name, runId: RunId, patch: RunPatch }),
   output: z.strictObject({}),
-  retry: BRIEF,
+  retry: PATIENT,
 });
 
 /** What an orchestration needs to know of the registered pipeline version. */
@@ -69,5 +69,5 @@ export const announce = activity({
     data: z.record(z.string(), z.unknown()),
   }),
   output: z.strictObject({}),
-  retry: BRIEF,
+  retry: HASTY,
 });
