@@ -97,7 +97,14 @@ function steps(scratch: string, python: string): Step[] {
 /** Production runs on Node 22: what touches the runtime is tried on it too. */
 function onProductionNode(scratch: string, node: string, python: string): Step {
   const file = join(scratch, 'node22.json');
-  const paths = ['tests/local/host', 'tests/functions', 'tests/orchestrations', 'tests/cli', 'tests/shared/decisions', 'tests/shared/contracts'];
+  const paths = [
+    'tests/local/host',
+    'tests/functions',
+    'tests/orchestrations',
+    'tests/cli',
+    'tests/shared/decisions',
+    'tests/shared/contracts',
+  ];
   return {
     name: 'unit, host and app-start tests on Node 22',
     command: node,
