@@ -107,21 +107,25 @@ describe('a host that is killed', () => {
   }, 30_000);
 
   test('ends the story the same after a kill at any write', { timeout: 120_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'crash-'));
+    const { writes } = ending(await run(join(folder, 'data'), join(folder, 'log'), 0, ''));
+    rmSync(folder, { recursive: true, force: true });
     const problems: string[] = [];
     const moments = ['half', 'synced', 'before', 'written'];
     let next = 1;
-    let over = false;
+    let kills = 0;
     const worker = async (): Promise<void> => {
-      while (!over) {
+      // Writes that come together are one: a run may need fewer of them than another, and then ends without its kill.
+      while (next <= writes) {
         const write = next++;
         const { killed, problem } = await killedAt(write, moments[write % moments.length] ?? 'half');
         if (problem !== undefined) problems.push(problem);
-        if (!killed) over = true;
+        if (killed) kills += 1;
       }
     };
     await Promise.all([worker(), worker(), worker()]);
 
     expect(problems).toEqual([]);
-    expect(next).toBeGreaterThan(20);
+    expect(kills).toBeGreaterThan(10);
   });
 });
