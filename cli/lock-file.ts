@@ -1,7 +1,7 @@
 // The lock file of images: component → image by digest. From --images, else the running local stack, else components/images.lock.json.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImageReference } from '../shared/contracts/identifiers.ts';
 import type { Context } from './context.ts';
 import { CommandError, EXIT } from './failure.ts';

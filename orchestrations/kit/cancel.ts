@@ -1,6 +1,6 @@
 // A person's wish to end a run: one external event, seen wherever the story waits and before it does what is hard to undo.
 import type { OrchestrationContext, Task } from 'durable-functions';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CANCEL_EVENT } from '../../shared/contracts/stories.ts';
 
 const Wish = z.object({ by: z.string().max(200), reason: z.string().max(1000) });

@@ -1,6 +1,6 @@
 // Waiting for a backend's job inside a story: a sub-orchestration polls (so that history stays bounded) while a person may cancel.
 import type { OrchestrationContext, Task } from 'durable-functions';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Rejection } from '../../shared/contracts/activities/contract.ts';
 import { cancelJob } from '../../shared/contracts/activities/training.ts';
 import type { JobRecord } from '../../shared/contracts/runs.ts';

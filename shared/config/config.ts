@@ -1,5 +1,5 @@
 // The only place that reads the environment. Every setting says who owns it, whether it is secret, and its name in infra.
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigError } from '../errors/errors.ts';
 
 /** One setting, for people and for infra: `npm run schema` writes them to docs/settings.md. */

@@ -1,5 +1,5 @@
 // What landed, as Sluice sees it after parsing, and what was decided about it.
-import { z } from 'zod';
+import * as z from 'zod';
 import { Instant, Name, RunId, Sha256 } from './identifiers.ts';
 
 /** A storage event, normalised from CloudEvents 1.0 or the Event Grid schema (facts/azure.md §3.1). */

@@ -1,6 +1,6 @@
 // The HTTP API `/api/v1`: every operation with who may call it, what goes in and what comes out. The routes, the OpenAPI document and
 // the command line are made from this table; paths are relative to /api/v1.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Role } from './access.ts';
 import { LedgerEntry } from './events.ts';
 import { Instant, Name, RunId, Sha256 } from './identifiers.ts';

@@ -1,5 +1,5 @@
 // Names and digests: the small vocabulary that every other contract is built from.
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Lower-case SHA-256, 64 hex characters. */
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in lower-case hex (64 characters)');

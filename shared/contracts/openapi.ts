@@ -1,5 +1,5 @@
 // The OpenAPI 3.1 document of the HTTP API, made from the table of operations.
-import { z } from 'zod';
+import * as z from 'zod';
 import { LedgerEntry } from './events.ts';
 import { Explanation, operations, Problem, RegisteredPipeline, RunSummary, type Operation } from './http-api.ts';
 import type { Json } from './identifiers.ts';

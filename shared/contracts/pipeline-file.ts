@@ -1,6 +1,6 @@
 // Reads the text of a `sluice.yaml`: the pipeline, or every problem with its line and column. Used by the API and by the CLI before sending.
 import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Document, type Node } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { suggestion } from './did-you-mean.ts';
 import { Pipeline } from './pipeline.ts';
 

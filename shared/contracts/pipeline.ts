@@ -1,5 +1,5 @@
 // `sluice.yaml` (apiVersion sluice/v1): one pipeline from the landing path to the endpoints. Unknown keys are refused.
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImageReference, Name, Sha256 } from './identifiers.ts';
 
 /** Duration with a unit: `30s`, `15m`, `2h`, `7d`. */

@@ -1,5 +1,5 @@
 // What a component says it did (protocol 1). Written by components/protocol, read here; nothing is taken from log lines.
-import { z } from 'zod';
+import * as z from 'zod';
 import { Instant, Sha256 } from './identifiers.ts';
 
 /** A path inside a folder that a report or a manifest names: relative, no `..`, no backslash. */

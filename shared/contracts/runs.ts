@@ -1,5 +1,5 @@
 // Runs (ours): one record per story and attempt, and what each story leaves behind.
-import { z } from 'zod';
+import * as z from 'zod';
 import { Instant, Name, RunId, Sha256 } from './identifiers.ts';
 import { Refined } from './tables.ts';
 

@@ -1,5 +1,5 @@
 // Endpoints as the product sees them, whatever platform serves.
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImageReference, Sha256 } from './identifiers.ts';
 import { SagemakerTarget } from './pipeline.ts';
 

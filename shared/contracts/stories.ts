@@ -1,5 +1,5 @@
 // Inputs and outcomes of the orchestrations. Everything that varies between deployments is frozen into the input, so replay is stable.
-import { z } from 'zod';
+import * as z from 'zod';
 import { Name, RunId, Sha256 } from './identifiers.ts';
 import { Cause, Failure } from './runs.ts';
 

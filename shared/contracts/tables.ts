@@ -1,5 +1,5 @@
 // Commits of Delta tables and what refining found.
-import { z } from 'zod';
+import * as z from 'zod';
 import { Name, Sha256 } from './identifiers.ts';
 
 /** One version of a Delta table. */

@@ -1,5 +1,5 @@
 // Jobs for a training backend: a small graph of container steps, and the states a job goes through.
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImageReference, Name } from './identifiers.ts';
 
 /**

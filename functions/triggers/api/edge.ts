@@ -1,6 +1,6 @@
 // The edge of the HTTP API: who calls, may they, what did they send; then the handler; then JSON or a problem document.
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
-import { z } from 'zod';
+import * as z from 'zod';
 import { suggestion } from '../../../shared/contracts/did-you-mean.ts';
 import type { Operation } from '../../../shared/contracts/http-api.ts';
 import type { Role } from '../../../shared/contracts/access.ts';

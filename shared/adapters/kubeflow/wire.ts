@@ -1,5 +1,5 @@
 // The parts of KFP v2beta1 answers that the adapter reads (facts/kubeflow.md §1). Zero values are omitted on the wire; unknown fields are ignored.
-import { z } from 'zod';
+import * as z from 'zod';
 
 const text = z.string().optional();
 const fault = z.object({ message: text, code: z.number().optional() }).optional();

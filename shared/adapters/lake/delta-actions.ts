@@ -1,6 +1,6 @@
 // Actions of a Delta log as JSON: what a commit file holds, read with every field judged; unknown actions and fields are
 // ignored, null and absent are the same (facts/delta.md §1, §2).
-import { z } from 'zod';
+import * as z from 'zod';
 import { RejectedError } from '../../errors/errors.ts';
 
 const Text = z.string();

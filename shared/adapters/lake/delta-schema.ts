@@ -1,5 +1,5 @@
 // The schema in a table's log: written, read back strictly, compared, and turned into the types that DuckDB reads files with.
-import { z } from 'zod';
+import * as z from 'zod';
 import { RejectedError } from '../../errors/errors.ts';
 import type { DeltaField, DeltaType } from './delta-types.ts';
 import { sqlName, sqlText } from './duck.ts';

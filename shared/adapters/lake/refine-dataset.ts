@@ -1,7 +1,7 @@
 // Refining one dataset: bronze → silver → gold, judged completely before the first commit, so that a rejected dataset leaves no
 // trace; then quarantine, silver, gold, each committed once per key. A retry after a crash finds what is there and goes on.
 import type { ContainerClient } from '@azure/storage-blob';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { PipelineVersion } from '../../contracts/pipeline.ts';
 import { RuleFinding, type Commit, type Refined } from '../../contracts/tables.ts';
 import { TransientError } from '../../errors/errors.ts';

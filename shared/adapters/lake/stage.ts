@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { PipelineVersion } from '../../contracts/pipeline.ts';
 import { StagedFile } from '../../contracts/tables.ts';
 import { RejectedError } from '../../errors/errors.ts';

@@ -1,7 +1,7 @@
 // Rows to an endpoint, predictions back, in the JSON that the `serve` component speaks (facts/sagemaker.md §2).
 // The answer is checked: one prediction per row, or it is not an answer.
 import { InvokeEndpointCommand, type SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Prediction } from '../../contracts/serving.ts';
 import { RejectedError } from '../../errors/errors.ts';
 import { translateInvocation } from './errors.ts';

@@ -1,6 +1,6 @@
 // Registered pipelines: the bundle as an immutable file `pipelines/<name>/<digest>.json`, the current version in table `pipelines`.
 //   PK current, RK name    digest, when and by whom: one partition, because all names together are one short list
-import { z } from 'zod';
+import * as z from 'zod';
 import { Instant, Name, Sha256 } from '../../contracts/identifiers.ts';
 import { PipelineBundle, PipelineVersion } from '../../contracts/pipeline.ts';
 import type { Store } from '../../ports/lake.ts';

@@ -1,5 +1,5 @@
 // The shape of an activity's contract: its name, what goes in and out, and how often the engine tries again.
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Tries by the engine after a thrown (transient) error; rejections are returned and never retried. No retry timeout: facts/durable.md §2.9 item 8. */
 export interface Retry {

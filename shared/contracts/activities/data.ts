@@ -1,5 +1,5 @@
 // Activities on landed files, tables and the ledger.
-import { z } from 'zod';
+import * as z from 'zod';
 import { Name, RunId, Sha256 } from '../identifiers.ts';
 import { Verdict } from '../events.ts';
 import { Refined, StagedFile } from '../tables.ts';

@@ -1,5 +1,5 @@
 // Activities on the records of runs, models, promotions and serving.
-import { z } from 'zod';
+import * as z from 'zod';
 import { Name, RunId, Sha256 } from '../identifiers.ts';
 import { ModelVersion, Promotion, RunPatch, RunStatus, ServingEntry } from '../runs.ts';
 import { NewRun } from '../stories.ts';

@@ -1,5 +1,5 @@
 // Activities on a serving platform's models, configurations and endpoints.
-import { z } from 'zod';
+import * as z from 'zod';
 import { RunId } from '../identifiers.ts';
 import { ParityResult } from '../runs.ts';
 import { EndpointState, ServingRequest } from '../serving.ts';

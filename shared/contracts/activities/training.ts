@@ -1,5 +1,5 @@
 // Activities on a training backend's jobs and what they leave behind.
-import { z } from 'zod';
+import * as z from 'zod';
 import { Name, RunId, Sha256 } from '../identifiers.ts';
 import { ModelDescription } from '../run-report.ts';
 import { StagedFile } from '../tables.ts';
