@@ -93,7 +93,7 @@ function tableStores(config: Config, entra: Identity, store: Store): Stores {
 }
 
 async function refineEngine(config: Config, blobs: BlobServiceClient, store: Store): Promise<RefineEngine> {
-  const { createRefineEngine } = await import('../shared/adapters/lake/engine.ts');
+  const { createRefineEngine } = await import('../shared/adapters/lake/refine/engine.ts');
   return createRefineEngine({
     blobService: blobs,
     lakeContainer: config.lake.container,

@@ -4,7 +4,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { open, type FileHandle } from 'node:fs/promises';
 import { RejectedError } from '../../errors/errors.ts';
 import { downloadBlob } from './storage.ts';
-import { findMalformed } from './utf8.ts';
+import { findMalformed } from './csv/utf8.ts';
 
 /** A landed file as the ledger knows it. */
 export interface LandedFile {

@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
-import { createRefineEngine, type RefineEngineOptions } from '../../../../shared/adapters/lake/engine.ts';
+import { createRefineEngine, type RefineEngineOptions } from '../../../../shared/adapters/lake/refine/engine.ts';
 import { createMemoryStore } from '../../../../shared/adapters/memory/store.ts';
 import { Pipeline, type PipelineVersion } from '../../../../shared/contracts/pipeline.ts';
 import type { RefineEngine, Store } from '../../../../shared/ports/lake.ts';

@@ -1,0 +1,78 @@
+// One table's new content: the owner's SQL run once into a Parquet file, types judged before, rows judged after, order fixed so
+// that equal input gives equal bytes.
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Table } from '../../../contracts/pipeline.ts';
+import { RejectedError } from '../../../errors/errors.ts';
+import type { BadRows } from '../csv/bad-rows.ts';
+import { deltaSchema, type DeltaField } from './types.ts';
+import { sqlName, sqlText, type Duck } from '../refine/duck.ts';
+import { judge, type Judged } from '../refine/expectations.ts';
+import { writeParquet, type LocalFile } from './parquet.ts';
+import { defineView, keepsOrder, sqlError } from '../refine/sql-views.ts';
+
+export interface Content {
+  fields: DeltaField[];
+  /** null when no row is left and the table allows that. */
+  file: LocalFile | null;
+}
+
+let contents = 0;
+
+/**
+ * Runs the owner's SQL for one table. `origin` is the transaction, kept in files of tables that grow.
+ * Rejects `sql-failed`, `bad-type`, `bad-column-name`, `expectation-failed`, `too-few-rows`.
+ */
+export async function makeContent(
+  duck: Duck,
+  request: { layer: 'silver' | 'gold'; spec: Table; sql: string; origin: string; trace: Judged['trace']; paths: readonly string[] },
+  bad: BadRows,
+): Promise<Content> {
+  const { layer, spec, sql } = request;
+  contents += 1;
+  const view = `sluice_${layer}_${contents}`;
+  const query = await defineView(duck, view, spec.sql, sql);
+  const columns = await duck.describe(`SELECT * FROM ${sqlName(view)}`);
+  const { fields, select } = deltaSchema(columns, spec.sql);
+  const kept = spec.mode === 'append' ? request.origin : null;
+  const candidate = join(duck.dir, `content-${contents}.parquet`);
+  const stable = query.ordered || (await keepsOrder(duck, view));
+  let file = await run(spec, async () =>
+    writeParquet(duck, `SELECT ${select} FROM ${sqlName(view)}${stable ? '' : ' ORDER BY ALL'}`, candidate, fields, kept),
+  );
+  const staying = await judge(duck, { layer, spec, candidate, query, trace: request.trace }, bad);
+  const before = file.rows;
+  if (staying !== null) {
+    const source = `SELECT * FROM read_parquet(${sqlText(candidate)}, hive_partitioning = false) WHERE ${staying}`;
+    file = await writeParquet(duck, source, join(duck.dir, `content-${contents}-kept.parquet`), fields, kept);
+    await rm(candidate);
+  }
+  if (file.rows < spec.minRows) throw tooFewRows(request, file.rows, before, bad);
+  return { fields, file: file.rows === 0 ? null : file };
+}
+
+function tooFewRows(
+  { layer, spec, paths }: { layer: string; spec: Table; paths: readonly string[] },
+  rows: number,
+  before: number,
+  bad: BadRows,
+) {
+  const rules = bad.findings
+    .filter(({ action }) => action === 'quarantine')
+    .map(({ rule, rows: many, lines }) => `${rule}: ${many}${lines.length > 0 ? `, first on lines ${lines.slice(0, 3).join(', ')}` : ''}`);
+  const mend =
+    before > rows ? `look at the rows that were set aside (${rules.join('; ')}) and correct the file` : 'drop a file with more rows';
+  return new RejectedError(
+    'too-few-rows',
+    `${paths.join(', ')}: table "${spec.name}" (${layer}): ${rows} row${rows === 1 ? '' : 's'} left of ${before} after expectations, at least ${spec.minRows} are needed (rule minRows). ` +
+      `Mend: ${mend}, or lower minRows in sluice.yaml.`,
+  );
+}
+
+async function run<T>(spec: Table, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw sqlError(error, spec.sql);
+  }
+}

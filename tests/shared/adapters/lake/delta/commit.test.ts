@@ -1,0 +1,292 @@
+// Commits to a table's log, alone and against each other: no version lost, no transaction twice, refusals by name.
+import fc from 'fast-check';
+import { randomUUID } from 'node:crypto';
+import { describe, expect, inject, it } from 'vitest';
+import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
+import { commitChange, type Change } from '../../../../../shared/adapters/lake/delta/commit.ts';
+import { readSnapshot, type DeltaTable } from '../../../../../shared/adapters/lake/delta/snapshot.ts';
+import { makeFaultyStorage } from '../faulty-storage.ts';
+import { sha256 } from '../rig.ts';
+
+const service = BlobServiceClient.fromConnectionString(inject('storage'));
+const ROOT = 'silver/p/t/';
+const FIELD = { name: 'a', type: 'long', nullable: true, metadata: {} };
+
+async function emptyTable(): Promise<DeltaTable> {
+  const name = `log-${randomUUID()}`;
+  await service.createContainer(name);
+  return at(service.getContainerClient(name));
+}
+
+function at(container: ContainerClient): DeltaTable {
+  return { container, root: ROOT, readCheckpoint: async () => Promise.reject(new Error('there is no checkpoint here')) };
+}
+
+function change(appId: string, parts: Partial<Change> = {}): Change {
+  const sha = sha256(appId);
+  const file = { path: `part-${sha.slice(0, 32)}.parquet`, bytes: 10, rows: 1, sha256: sha, stats: '{"numRecords":1}' };
+  return { appId, mode: 'append', fields: [FIELD], files: [file], facts: {}, origin: 'silver.sql', ...parts };
+}
+
+const commit = (table: DeltaTable, each: Change) => commitChange(table, each, Date.now);
+
+/** Writes a commit as another client would. */
+async function foreign(table: DeltaTable, version: number, ...actions: unknown[]): Promise<void> {
+  const text = actions.map((action) => (typeof action === 'string' ? action : JSON.stringify(action))).join('\n');
+  const name = `${ROOT}_delta_log/${String(version).padStart(20, '0')}.json`;
+  await table.container.getBlockBlobClient(name).upload(text, Buffer.byteLength(text));
+}
+
+const META = {
+  id: randomUUID(),
+  format: { provider: 'parquet', options: {} },
+  schemaString: JSON.stringify({ type: 'struct', fields: [FIELD] }),
+  partitionColumns: [],
+  configuration: {},
+};
+const add = (path: string, more: object = {}) => ({
+  add: { path, partitionValues: {}, size: 1, modificationTime: 1, dataChange: true, ...more },
+});
+
+describe('writers at once', () => {
+  it('lose no commit: every one of 40 finds its version', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const table = await emptyTable();
+      const ids = Array.from({ length: 10 }, (_, n) => `writer-${round}-${n}`);
+
+      const answers = await Promise.all(ids.map(async (id) => commit(table, change(id))));
+
+      expect(answers.map((answer) => answer.state)).toEqual(ids.map(() => 'committed'));
+      const snapshot = (await readSnapshot(table))!;
+      expect([snapshot.version, snapshot.files.size, snapshot.txns.size]).toEqual([9, 10, 10]);
+      expect(new Set([...snapshot.txns.values()].map((txn) => txn.committedIn)).size).toBe(10);
+    }
+  });
+
+  it('of the same transaction commit once', async () => {
+    const table = await emptyTable();
+
+    const answers = await Promise.all(Array.from({ length: 8 }, async () => commit(table, change('one'))));
+
+    expect(answers.map((answer) => answer.state).sort()).toEqual(['committed', ...Array.from({ length: 7 }, () => 'found')]);
+    expect((await readSnapshot(table))!.version).toBe(0);
+  });
+
+  it('in any mixture leave exactly what replaying them in the order of the log gives', async () => {
+    const writer = fc.record({ mode: fc.constantFrom('append' as const, 'overwrite' as const), id: fc.integer({ min: 0, max: 5 }) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(writer, { minLength: 1, maxLength: 8 }), async (writers) => {
+        const table = await emptyTable();
+
+        const states = await Promise.all(writers.map(async ({ mode, id }) => (await commit(table, change(`w${id}`, { mode }))).state));
+
+        const snapshot = (await readSnapshot(table))!;
+        const ids = new Set(writers.map((each) => each.id));
+        expect(states.filter((state) => state === 'committed')).toHaveLength(ids.size);
+        expect(snapshot.version).toBe(ids.size - 1);
+        const model = new Set<string>();
+        for (let version = 0; version < ids.size; version += 1) {
+          const text = (
+            await table.container.getBlobClient(`${ROOT}_delta_log/${String(version).padStart(20, '0')}.json`).downloadToBuffer()
+          ).toString();
+          const actions = text
+            .trimEnd()
+            .split('\n')
+            .map((line) => JSON.parse(line) as Record<string, Record<string, unknown>>);
+          const overwrites = (actions[0]!['commitInfo']!['operationParameters'] as { mode: string }).mode === 'Overwrite';
+          if (overwrites) model.clear();
+          for (const action of actions) if (action['add']) model.add(action['add']['path'] as string);
+        }
+        expect([...snapshot.files.keys()].sort()).toEqual([...model].sort());
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
+
+describe('a commit whose answer is lost', () => {
+  it('is known as our own when the SDK repeats it and finds the version taken', async () => {
+    const table = await emptyTable();
+    const storage = await makeFaultyStorage(3);
+    const lost = storage.once(/PUT .*\/_delta_log\//, 'lose');
+
+    const answer = await commit(at(storage.service.getContainerClient(table.container.containerName)), change('ours'));
+
+    expect([lost.met, answer.state]).toEqual([1, 'committed']);
+    expect((await readSnapshot(table))!.version).toBe(0);
+  });
+});
+
+describe('an overwrite computed from an older version', () => {
+  it('is handed back when files, schema or protocol changed since, and goes on over mere transactions', async () => {
+    const table = await emptyTable();
+    await commit(table, change('one'));
+    await commit(table, change('two'));
+
+    const conflict = await commit(table, change('three', { mode: 'overwrite', basis: 0 }));
+    await foreign(table, 2, { commitInfo: { operation: 'STREAMING UPDATE' } }, { txn: { appId: 'theirs', version: 7 } });
+    const fine = await commit(table, change('three', { mode: 'overwrite', basis: 1 }));
+
+    expect(conflict).toEqual({ state: 'conflict', reason: 'version 1 (WRITE) changed the table since version 0 was read' });
+    expect(fine).toMatchObject({ state: 'committed', snapshot: { version: 3 } });
+    expect([...(await readSnapshot(table))!.files.keys()]).toEqual(change('three').files.map((file) => file.path));
+  });
+});
+
+describe("another client's table", () => {
+  const cases: [string, unknown[], string, RegExp][] = [
+    [
+      'column mapping',
+      [{ protocol: { minReaderVersion: 2, minWriterVersion: 5 } }, { metaData: META }],
+      'table-unsupported',
+      /reader version 2 \(columnMapping\)/,
+    ],
+    [
+      'deletion vectors',
+      [
+        {
+          protocol: { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['deletionVectors'], writerFeatures: ['deletionVectors'] },
+        },
+        { metaData: META },
+      ],
+      'table-unsupported',
+      /reader version 3 \(deletionVectors\).*Mend:/,
+    ],
+    [
+      'check constraints',
+      [{ protocol: { minReaderVersion: 1, minWriterVersion: 3 } }, { metaData: META }],
+      'table-unsupported',
+      /writer version 3/,
+    ],
+    [
+      'row tracking',
+      [{ protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ['rowTracking', 'appendOnly'] } }, { metaData: META }],
+      'table-unsupported',
+      /\(rowTracking\)/,
+    ],
+    [
+      'partitions',
+      [{ protocol: { minReaderVersion: 1, minWriterVersion: 2 } }, { metaData: { ...META, partitionColumns: ['a'] } }],
+      'table-unsupported',
+      /partitioned by a/,
+    ],
+    [
+      'an invariant',
+      [
+        { protocol: { minReaderVersion: 1, minWriterVersion: 2 } },
+        {
+          metaData: {
+            ...META,
+            schemaString: JSON.stringify({ type: 'struct', fields: [{ ...FIELD, metadata: { 'delta.invariants': '{}' } }] }),
+          },
+        },
+      ],
+      'table-unsupported',
+      /column "a" has an invariant/,
+    ],
+    [
+      'an unknown type',
+      [
+        { protocol: { minReaderVersion: 1, minWriterVersion: 2 } },
+        { metaData: { ...META, schemaString: JSON.stringify({ type: 'struct', fields: [{ ...FIELD, type: 'variant' }] }) } },
+      ],
+      'table-unsupported',
+      /column "a" has the type "variant"/,
+    ],
+    [
+      'a hidden deletion vector',
+      [{ protocol: { minReaderVersion: 1, minWriterVersion: 2 } }, { metaData: META }, add('x', { deletionVector: { storageType: 'u' } })],
+      'table-invalid',
+      /deletion vector/,
+    ],
+    ['no protocol', [{ metaData: META }], 'table-invalid', /no protocol action/],
+    ['no metaData', [{ protocol: { minReaderVersion: 1, minWriterVersion: 2 } }], 'table-invalid', /no metaData action/],
+    [
+      'half a line',
+      [{ protocol: { minReaderVersion: 1, minWriterVersion: 2 } }, { metaData: META }, '{"add":{"path":"x"'],
+      'table-invalid',
+      /0{20}\.json, line 3: it is not JSON/,
+    ],
+    ['an empty commit', [''], 'table-invalid', /the commit is empty/],
+    [
+      'an action of the wrong form',
+      [{ protocol: { minReaderVersion: 'one', minWriterVersion: 2 } }],
+      'table-invalid',
+      /line 1: protocol\.minReaderVersion/,
+    ],
+    ['prototype keys', ['{"__proto__":{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}}'], 'table-invalid', /no protocol/],
+  ];
+  it.each(cases)('is refused by name, not half understood: %s', async (_, actions, code, words) => {
+    const table = await emptyTable();
+    await foreign(table, 0, ...actions);
+
+    await expect(commit(table, change('ours'))).rejects.toMatchObject({
+      name: 'RejectedError',
+      code,
+      message: expect.stringMatching(words) as string,
+    });
+    expect(await table.container.getBlobClient(`${ROOT}_delta_log/00000000000000000001.json`).exists()).toBe(false);
+  });
+
+  it('may not be overwritten when it is append-only, and takes appends', async () => {
+    const table = await emptyTable();
+    await foreign(
+      table,
+      0,
+      { protocol: { minReaderVersion: 1, minWriterVersion: 2 } },
+      { metaData: { ...META, configuration: { 'delta.appendOnly': 'true' } } },
+      add('x'),
+    );
+
+    await expect(commit(table, change('ours', { mode: 'overwrite' }))).rejects.toMatchObject({ code: 'append-only' });
+    expect(await commit(table, change('ours'))).toMatchObject({ state: 'committed' });
+  });
+
+  it('with writer 7 that lists only what we know takes our commits', async () => {
+    const table = await emptyTable();
+    await foreign(
+      table,
+      0,
+      { protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ['appendOnly', 'invariants'] } },
+      { metaData: META },
+    );
+
+    expect(await commit(table, change('ours'))).toMatchObject({ state: 'committed', snapshot: { version: 1 } });
+  });
+
+  it('with a gap in its log is an error that names the missing file', async () => {
+    const table = await emptyTable();
+    await foreign(table, 0, { protocol: { minReaderVersion: 1, minWriterVersion: 2 } }, { metaData: META });
+    await foreign(table, 2, add('x'));
+
+    await expect(readSnapshot(table)).rejects.toMatchObject({
+      code: 'table-invalid',
+      message: expect.stringMatching(/0{19}1\.json is missing/) as string,
+    });
+  });
+
+  it('whose log begins later, with no checkpoint, is an error that says so', async () => {
+    const table = await emptyTable();
+    await foreign(table, 3, { protocol: { minReaderVersion: 1, minWriterVersion: 2 } }, { metaData: META });
+
+    await expect(readSnapshot(table)).rejects.toMatchObject({
+      code: 'version-gone',
+      message: expect.stringContaining('the log begins at 3') as string,
+    });
+  });
+
+  it('keeps files that are no commits out of sight', async () => {
+    const table = await emptyTable();
+    await commit(table, change('ours'));
+    for (const name of [
+      '00000000000000000001.json.tmp',
+      '.00000000000000000001.json.crc',
+      '00000000000000000000.crc',
+      '1.json',
+      '00000000000000000000.00000000000000000001.compacted.json',
+    ])
+      await table.container.getBlockBlobClient(`${ROOT}_delta_log/${name}`).upload('x', 1);
+
+    expect((await readSnapshot(table))!.version).toBe(0);
+  });
+});
