@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /** What the components import beyond the standard library. */
-export const NEEDED = ['numpy', 'sklearn'] as const;
+export const NEEDED = ['numpy', 'sklearn', 'xgboost'] as const;
 /** The same as Debian names them; OpenBLAS because the reference BLAS trains several times slower. */
-const DEBIAN = ['python3', 'python3-sklearn', 'libopenblas0-pthread'];
+const DEBIAN = ['python3', 'python3-sklearn', 'python3-xgboost', 'libopenblas0-pthread'];
 
 export interface PythonSearch {
   root: string;
@@ -39,15 +39,15 @@ export async function findPython(search: PythonSearch): Promise<string> {
     if (missing === null) return resolved(candidate as string, execute);
     if (candidate === asked)
       throw new PythonMissingError(
-        `$SLUICE_PYTHON is ${asked}, but ${missing}. Install ${NEEDED.join(' and ')} there, or unset SLUICE_PYTHON`,
+        `$SLUICE_PYTHON is ${asked}, but ${missing}. Install ${NEEDED.join(', ')} there, or unset SLUICE_PYTHON`,
       );
   }
-  search.say(`No Python with ${NEEDED.join(' and ')} was found; setting one up`);
+  search.say(`No Python with ${NEEDED.join(', ')} was found; setting one up`);
   const reasons: string[] = [];
   if (await makeVenv(search, execute, reasons)) return venv;
   if (await installDebian(search, execute, reasons)) return '/usr/bin/python3';
   throw new PythonMissingError(
-    `The components need Python 3.11 or newer with ${NEEDED.join(' and ')}, and none could be set up:\n${reasons.map((reason) => `  - ${reason}`).join('\n')}\n` +
+    `The components need Python 3.11 or newer with ${NEEDED.join(', ')}, and none could be set up:\n${reasons.map((reason) => `  - ${reason}`).join('\n')}\n` +
       `Type this, then try again:\n  sudo apt-get install -y --no-install-recommends ${DEBIAN.join(' ')}\nor, where PyPI is reachable:\n  python3 -m venv .venv && .venv/bin/pip install -r components/requirements.lock`,
   );
 }
