@@ -4,7 +4,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import * as z from 'zod';
 import type { PipelineVersion } from '../../../contracts/pipeline.ts';
 import { RuleFinding, type Commit, type Refined } from '../../../contracts/tables.ts';
-import { TransientError } from '../../../errors/errors.ts';
+import { RejectedError, TransientError } from '../../../errors/errors.ts';
 import { BadRows } from '../csv/bad-rows.ts';
 import { takeIn, type Intake } from '../csv/intake.ts';
 import { SHA_TAG, type Actions, type Add } from '../delta/actions.ts';
@@ -17,7 +17,7 @@ import type { LandedFile } from '../landed-file.ts';
 import type { LocalFile } from '../delta/parquet.ts';
 import { QUARANTINE_FIELDS, quarantineFile } from './quarantine.ts';
 import { uploadFile } from '../storage.ts';
-import { makeContent, type Content } from '../delta/table-content.ts';
+import { makeContent, type Content } from './table-content.ts';
 import { describeCommit, findTransaction, openTable, remember, selectFiles, shapeOf, type OpenTable } from '../delta/table-files.ts';
 
 /** Everything one piece of work needs. */
@@ -113,7 +113,7 @@ async function firstTime(work: Work, tables: Tables): Promise<{ silver: Done; go
     quarantinedRows: intake.bad.rows + bad.rows,
     findings: [...intake.bad.findings, ...bad.findings],
   };
-  await commit(work, tables.silver, { mode: spec.mode, fields: content.fields, origin: spec.sql, facts }, content.file);
+  await commit(work, tables.silver, { mode: writeMode(spec.name, spec.mode), fields: content.fields, origin: spec.sql, facts }, content.file);
   const silver = (await found(tables.silver, work))!;
   // Somebody committed in between: silver holds something else than gold was computed from.
   return { silver, gold: silver.commit.version === gold.silverVersion ? gold : null };
@@ -178,7 +178,7 @@ async function commitGold(work: Work, tables: Tables, computed: Gold | null): Pr
     gold ??= await computeNewest(work, tables);
     const { content, facts, goldVersion } = gold;
     const change = {
-      mode: spec.mode,
+      mode: writeMode(spec.name, spec.mode),
       fields: content.fields,
       origin: spec.sql,
       facts,
@@ -202,6 +202,12 @@ async function computeNewest(work: Work, tables: Tables): Promise<Gold> {
   const select = await selectFiles(tables.silver, shapeOf(tables.silver, snapshot), [...snapshot.files.values()]);
   await work.duck.run(`CREATE OR REPLACE TEMP VIEW silver AS ${select}`);
   return computeGold(work, goldVersion, snapshot.version);
+}
+
+/** How a table's mode is written to the log; rows that are replaced by their keys are not written yet. */
+function writeMode(table: string, mode: string): 'append' | 'overwrite' {
+  if (mode === 'append' || mode === 'overwrite') return mode;
+  throw new RejectedError('mode-unsupported', `table "${table}": the mode "${mode}" is not supported by this engine.`);
 }
 
 const partName = (file: LocalFile) => `part-${file.sha256.slice(0, 32)}.parquet`;

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import type { Table } from '../../../contracts/pipeline.ts';
 import { RejectedError } from '../../../errors/errors.ts';
 import type { BadRows } from '../csv/bad-rows.ts';
-import { deltaSchema, type DeltaField } from './types.ts';
-import { sqlName, sqlText, type Duck } from '../refine/duck.ts';
-import { judge, type Judged } from '../refine/expectations.ts';
-import { writeParquet, type LocalFile } from './parquet.ts';
-import { defineView, keepsOrder, sqlError } from '../refine/sql-views.ts';
+import { deltaSchema, type DeltaField } from '../delta/types.ts';
+import { sqlName, sqlText, type Duck } from './duck.ts';
+import { judge, type Judged } from './expectations.ts';
+import { writeParquet, type LocalFile } from '../delta/parquet.ts';
+import { defineView, keepsOrder, sqlError } from './sql-views.ts';
 
 export interface Content {
   fields: DeltaField[];
