@@ -22,6 +22,10 @@ export const StepArgument = z.union([
 ]);
 export type StepArgument = z.infer<typeof StepArgument>;
 
+/** What kind of thing a step leaves under an output key; backends with typed artifacts (Kubeflow's `system.*`) show it as such. */
+export const OutputType = z.enum(['Artifact', 'Dataset', 'Model', 'Metrics', 'ClassificationMetrics']);
+export type OutputType = z.infer<typeof OutputType>;
+
 export const JobStep = z.strictObject({
   name: Name,
   image: ImageReference,
@@ -30,6 +34,10 @@ export const JobStep = z.strictObject({
   cpu: z.number().int().min(1),
   memoryGiB: z.number().positive(),
   component: Name.optional().describe('Folder under components/, for backends that run code from a package instead of an image'),
+  outputTypes: z
+    .record(Key, OutputType)
+    .optional()
+    .describe('Type of an output; a key that no argument names is an artifact made of the run report alone (metrics, a ROC curve)'),
 });
 export type JobStep = z.infer<typeof JobStep>;
 
@@ -119,6 +127,14 @@ export const Placement = z.strictObject({
   enclave: z.enum(['none', 'gramine']),
 });
 export type Placement = z.infer<typeof Placement>;
+
+/** A placement for people. `none` is never more than it is: such a machine, not inside an enclave. */
+export function placementWords({ step, node, labels, enclave }: Placement): string {
+  const named = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  const sgx = Object.values(labels).includes('sgx') || Object.keys(labels).some((key) => /(^|[./-])sgx($|[./-])/.test(key));
+  const machine = sgx ? 'on an SGX machine' : 'on this machine';
+  return `${step} on ${node}${named.length > 0 ? ` (${named.join(', ')})` : ''}: ${enclave === 'none' ? `${machine}, not in an enclave` : `${machine}, in a ${enclave} enclave`}`;
+}
 
 /** Unknown vendor states map to `running` and are reported in `reason`; `absent` = the backend does not know the job. */
 export const JobState = z.strictObject({
