@@ -11,6 +11,8 @@ import type { Announcer, Workspace } from '../shared/ports/platform.ts';
 import type { ArtifactStore, ServingPlatform } from '../shared/ports/serving-platform.ts';
 import type { Stores } from '../shared/ports/stores.ts';
 import type { TrainingBackend } from '../shared/ports/training-backend.ts';
+import type { LineageSink } from '../shared/ports/lineage.ts';
+import { withLineage } from './activities/lineage.ts';
 import { lazily, once } from './lazy.ts';
 
 export interface Ports extends Stores {
@@ -35,8 +37,9 @@ export function createPorts(config: Config): Ports {
     await service.getContainerClient(config.state.container).createIfNotExists();
     return createStore(service, config.state.container);
   });
+  const stores = tableStores(config, entra, store);
   return {
-    ...tableStores(config, entra, store),
+    ...stores,
     store,
     lake: lazily<Lake>(async () => {
       const [{ createLake }, service] = await Promise.all([import('../shared/adapters/lake/lake.ts'), lakeBlobs()]);
@@ -46,7 +49,7 @@ export function createPorts(config: Config): Ports {
     ...awsPorts(config, entra),
     backends: config.kubeflow ? { kubeflow: kubeflow(config.kubeflow, entra) } : {},
     workspace: config.azureml ? workspace(config.azureml, entra) : null,
-    announcer: announcer(config.topic, entra),
+    announcer: withLineageOf(config, stores, entra, announcer(config.topic, entra)),
     queueDepth: async (queue) =>
       (await queueService(config.events.queue, entra))
         .getQueueClient(queue)
@@ -159,6 +162,21 @@ function announcer(topic: string | null, entra: Identity): Announcer {
     const [{ createAnnouncer }, { credential }] = await Promise.all([import('../shared/adapters/eventgrid/announcer.ts'), entra()]);
     return createAnnouncer({ endpoint: topic, credential, source: '/sluice', allowInsecureLoopback: true });
   });
+}
+
+function withLineageOf(config: Config, stores: Stores, entra: Identity, next: Announcer): Announcer {
+  const { url, audience, file } = config.lineage;
+  if (url === null && file === null) return next;
+  const sink = lazily<LineageSink>(async () => {
+    const { createLineageEndpoint, createLineageFile } = await import('../shared/adapters/openlineage/sink.ts');
+    const getToken = async (): Promise<string | null> => (audience === null ? null : (await entra()).getToken(audience));
+    const sinks = [
+      ...(url === null ? [] : [createLineageEndpoint({ url, getToken })]),
+      ...(file === null ? [] : [createLineageFile(file)]),
+    ];
+    return { emit: async (event) => void (await Promise.all(sinks.map((one) => one.emit(event)))) };
+  });
+  return withLineage(next, { ...stores, sink, lake: config.lake });
 }
 
 /** Settings that only make sense together with others that are missing are found at start, not in the night. */

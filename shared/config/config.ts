@@ -57,6 +57,13 @@ export const SETTINGS: readonly Setting[] = [
   setting('AZUREML_SUBSCRIPTION_ID', 'training', 'Subscription of the Azure ML workspace', { required: false }),
   setting('AZUREML_RESOURCE_GROUP', 'training', 'Resource group of the workspace', { required: false }),
   setting('AZUREML_WORKSPACE', 'training', 'Name of the workspace', { required: false }),
+  setting('SLUICE_LINEAGE_URL', 'operations', 'Address that takes OpenLineage events', { required: false }),
+  setting('SLUICE_LINEAGE_AUDIENCE', 'operations', 'Audience of the bearer token for the lineage address; none without it', {
+    required: false,
+  }),
+  setting('SLUICE_LINEAGE_FILE', 'operations', 'File to which OpenLineage events are appended, one JSON object a line', {
+    required: false,
+  }),
   setting('SLUICE_TOPIC_ENDPOINT', 'operations', 'Event Grid topic for our own transitions; none are published without it', {
     required: false,
   }),
@@ -81,6 +88,7 @@ const Config = z.strictObject({
     .strictObject({ armEndpoint: url, subscriptionId: z.uuid(), resourceGroup: z.string().min(1), workspace: z.string().min(1) })
     .nullable(),
   topic: url.nullable(),
+  lineage: z.strictObject({ url: url.nullable(), audience: z.string().nullable(), file: z.string().nullable() }),
 });
 export type Config = z.infer<typeof Config>;
 
@@ -137,6 +145,11 @@ export function loadConfig(environment: Environment = process.env): Config {
     aws: group({ region: 'AWS_REGION', roleArn: 'SLUICE_AWS_ROLE_ARN', audience: 'SLUICE_AWS_AUDIENCE' }),
     azureml: azureml && { ...azureml, armEndpoint: azureml.armEndpoint ?? 'https://management.azure.com' },
     topic: get('SLUICE_TOPIC_ENDPOINT') ?? null,
+    lineage: {
+      url: get('SLUICE_LINEAGE_URL') ?? null,
+      audience: get('SLUICE_LINEAGE_AUDIENCE') ?? null,
+      file: get('SLUICE_LINEAGE_FILE') ?? null,
+    },
   };
   const parsed = Config.safeParse(raw);
   if (!parsed.success) {
@@ -176,6 +189,7 @@ function nameOf(path: readonly PropertyKey[]): string {
     'azureml.workspace': 'AZUREML_WORKSPACE',
     'azureml.armEndpoint': 'SLUICE_ARM_ENDPOINT',
     topic: 'SLUICE_TOPIC_ENDPOINT',
+    'lineage.url': 'SLUICE_LINEAGE_URL',
   };
   const key = path.map(String).join('.');
   return names[key] ?? names[path.slice(0, 2).map(String).join('.')] ?? key;

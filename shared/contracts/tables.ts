@@ -11,6 +11,10 @@ export const Commit = z.strictObject({
   rows: z.number().int().min(0).describe('Rows of the whole table at this version'),
   addedRows: z.number().int().min(0),
   digest: Sha256.describe('SHA-256 over the sorted lines `path\\0sha256\\n` of the active files'),
+  columns: z
+    .array(z.strictObject({ name: z.string(), type: z.string().describe('Delta type') }))
+    .max(2000)
+    .optional(),
 });
 export type Commit = z.infer<typeof Commit>;
 
