@@ -1,5 +1,5 @@
 // Follows what a landed file becomes, from its verdict to the endpoint, by looking at the API: the same for people (`--watch`), scripts and the demo.
-import type { LedgerEntry } from '../shared/contracts/events.ts';
+import { isStorageEvent, type LedgerEntry } from '../shared/contracts/events.ts';
 import type { Explanation, RunSummary } from '../shared/contracts/http-api.ts';
 import type { Api } from './api.ts';
 import { CommandError, EXIT } from './failure.ts';
@@ -70,7 +70,7 @@ async function untilVerdict(api: Api, path: string, eTag: string): Promise<Ledge
   const deadline = Date.now() + VERDICT_MS;
   while (Date.now() < deadline) {
     const { items } = await look<{ items: LedgerEntry[] }>(api, `/events/by-path?path=${encodeURIComponent(path)}`);
-    const entry = items.findLast((one) => one.event?.eTag === eTag);
+    const entry = items.findLast((one) => isStorageEvent(one.event) && one.event.eTag === eTag);
     if (entry) return entry;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

@@ -1,4 +1,4 @@
-import type { LedgerEntry } from '../../shared/contracts/events.ts';
+import { type LedgerEntry, subjectOf } from '../../shared/contracts/events.ts';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { EXIT } from '../failure.ts';
@@ -23,7 +23,7 @@ export const events: Command = {
           paintState(output, entry.verdict.kind),
           entry.verdict.rule,
           String(entry.deliveries),
-          entry.event?.path ?? '(malformed)',
+          entry.event ? subjectOf(entry.event) : '(malformed)',
         ]),
       );
     output.result(page);

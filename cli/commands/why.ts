@@ -1,3 +1,4 @@
+import { subjectOf } from '../../shared/contracts/events.ts';
 import type { Explanation, WhyNode } from '../../shared/contracts/http-api.ts';
 import type { Command } from '../command.ts';
 import { EXIT } from '../failure.ts';
@@ -29,7 +30,7 @@ function printChain(output: Output, answer: Explanation): void {
   };
   for (const entry of answer.events) {
     const what = entry.event
-      ? `${entry.event.path}  ${entry.event.time.slice(0, 19)}`
+      ? `${subjectOf(entry.event)}  ${entry.event.time.slice(0, 19)}`
       : `malformed message ${entry.rawSha256?.slice(0, 12) ?? ''}`;
     line({ kind: 'event', ref: entry.entryId }, paintState(output, entry.verdict.kind), what);
     output.line(

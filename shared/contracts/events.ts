@@ -35,6 +35,21 @@ export type SignalEvent = z.infer<typeof SignalEvent>;
 export const LedgerEvent = z.union([StorageEvent, SignalEvent]);
 export type LedgerEvent = z.infer<typeof LedgerEvent>;
 
+export function isStorageEvent(event: LedgerEvent | null): event is StorageEvent {
+  return event !== null && 'eTag' in event;
+}
+
+/** What an event speaks of, in a few words: the path of a file, or `kind subject` of a signal. */
+export function subjectOf(event: LedgerEvent): string {
+  return isStorageEvent(event) ? event.path : `${event.kind} ${event.subject}`;
+}
+
+/** Where the ledger keeps the rows of an event. */
+export function placeOfEvent(event: LedgerEvent): { account: string; container: string; path: string } {
+  if (isStorageEvent(event)) return { account: event.account, container: event.container, path: event.path };
+  return { account: 'signals', container: event.kind, path: event.subject };
+}
+
 /** The closed set of verdicts; extended only by code. */
 export const VerdictKind = z.enum([
   'accepted',
@@ -92,6 +107,7 @@ export const LedgerEntry = z.strictObject({
     .enum(['queue', 'reconciler', 'dead-letter', 'poison', 'replay', 'timer', 'http'])
     .default('queue')
     .describe('How the event came to us; everything but queue and timer means that it would have been lost'),
+  sha256: Sha256.nullable().default(null).describe('Digest of the content, once it was read'),
 });
 export type LedgerEntry = z.infer<typeof LedgerEntry>;
 

@@ -1,6 +1,6 @@
 // What every implementation of the port `Ledger` must do; run against memory and against tables.
 import { describe, expect, it } from 'vitest';
-import type { LedgerEntry } from '../../shared/contracts/events.ts';
+import { type LedgerEntry, placeOfEvent } from '../../shared/contracts/events.ts';
 import { RejectedError } from '../../shared/errors/errors.ts';
 import type { BlobPlace, Ledger } from '../../shared/ports/stores.ts';
 import { digest, entryIdOf, entryOf, headOf, minute, placeOf, runIdOf } from './samples.ts';
@@ -156,7 +156,7 @@ export function ledgerSuite(make: () => Promise<Ledger>): void {
       await ledger.record(place, entry, headOf(entry), null);
 
       await ledger.amend(place, entry.entryId, { runId, sha256: digest('content'), verdict: null });
-      const verdict = { kind: 'duplicate', rule: 'same-content', reason: 'landed before' } as const;
+      const verdict = { kind: 'duplicate', rule: 'same-content', reason: 'landed before', evidence: { run: 'x' } } as const;
       await ledger.amend(place, entry.entryId, { verdict, instanceId: 'land-x' });
 
       const seen = await ledger.look(place, entry.entryId);
@@ -202,7 +202,7 @@ export function ledgerSuite(make: () => Promise<Ledger>): void {
       const entries = Array.from({ length: 23 }, (_, n) =>
         entryOf(placeOf(`bronze/${n % 5}.csv`), `e${n}`, { receivedAt: minute(n * 100) }),
       );
-      for (const entry of entries) await recordPatiently(ledger, entry, placeOf(entry.event?.path ?? ''));
+      for (const entry of entries) await recordPatiently(ledger, entry, entry.event ? placeOfEvent(entry.event) : place);
 
       const pages: string[][] = [];
       let after: string | undefined;

@@ -1,7 +1,7 @@
 // Valid records for tests: each maker gives one that differs from the others only where the test says so.
 import { createHash } from 'node:crypto';
-import type { LedgerEntry, LedgerHead } from '../../shared/contracts/events.ts';
-import type { PipelineBundle, PipelineVersion } from '../../shared/contracts/pipeline.ts';
+import { isStorageEvent, type LedgerEntry, type LedgerHead } from '../../shared/contracts/events.ts';
+import { Pipeline, type PipelineBundle, type PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import type { ModelVersion, Promotion, Run, ServingEntry } from '../../shared/contracts/runs.ts';
 import type { BlobPlace } from '../../shared/ports/stores.ts';
 
@@ -31,17 +31,21 @@ export function entryOf(place: BlobPlace, name: string, more: Partial<LedgerEntr
     event,
     rawSha256: null,
     pipeline: 'ble-location',
-    verdict: { kind: 'accepted', rule: 'complete-file', reason: 'a complete file landed' },
+    verdict: { kind: 'accepted', rule: 'complete-file', reason: 'a complete file landed', evidence: {} },
     deliveries: 1,
     receivedAt: minute(0),
     instanceId: null,
     runId: null,
+    window: null,
+    chain: [],
+    foundBy: 'queue',
+    sha256: null,
     ...more,
   };
 }
 
 export function headOf(entry: LedgerEntry, more: Partial<LedgerHead> = {}): LedgerHead {
-  return { eTag: entry.event?.eTag ?? '', sequencer: '1', sha256: null, entryId: entry.entryId, ...more };
+  return { eTag: isStorageEvent(entry.event) ? entry.event.eTag : '', sequencer: '1', sha256: null, entryId: entry.entryId, ...more };
 }
 
 export function runOf(story: 'refine' | 'train' | 'promote', keyText: string, more: Partial<Run> = {}): Run {
@@ -121,7 +125,7 @@ export function servingOf(name: string, more: Partial<ServingEntry> = {}): Servi
 /** A registered version with the same shape that a pipeline file gives after parsing. */
 export function versionOf(name: string, marker: string): { version: PipelineVersion; bundle: PipelineBundle } {
   const image = `registry.test/ble-train@sha256:${digest('image')}`;
-  const table = (sql: string) => ({ name: 'readings', sql, mode: 'overwrite' as const, expect: [], minRows: 1 });
+  const table = (sql: string) => ({ name: 'readings', sql, mode: 'overwrite' });
   const bundle: PipelineBundle = {
     file: `# ${marker}`,
     sql: { 'silver.sql': 'select 1', 'gold.sql': 'select 2' },
@@ -130,7 +134,7 @@ export function versionOf(name: string, marker: string): { version: PipelineVers
   const version: PipelineVersion = {
     name,
     digest: digest(`${name} ${marker}`),
-    spec: {
+    spec: Pipeline.parse({
       apiVersion: 'sluice/v1',
       pipeline: name,
       data: 'lake',
@@ -162,7 +166,7 @@ export function versionOf(name: string, marker: string): { version: PipelineVers
           ],
         },
       },
-    },
+    }),
     sql: { silver: 'select 1', gold: 'select 2' },
     images: { 'ble-train': image },
   };

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Followed } from '../../cli/follow.ts';
 import { ACCOUNT } from '../../local/stack/azurite.ts';
 import { LOCAL, STORAGE_ID } from '../../local/stack/cloud-config.ts';
-import type { LedgerEntry } from '../../shared/contracts/events.ts';
+import { isStorageEvent, type LedgerEntry, subjectOf } from '../../shared/contracts/events.ts';
 import type { Explanation } from '../../shared/contracts/http-api.ts';
 import type { ServingEntry } from '../../shared/contracts/runs.ts';
 import { landingFolder, readings } from '../support/pipeline-variant.ts';
@@ -77,7 +77,7 @@ function gridEvent(message: Message) {
 const base64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
 /** The row of a path that carries an eTag, once it is there and `when` holds. */
 const rowOf = (path: string, eTag: string, when: (entry: LedgerEntry) => boolean = () => true): Promise<LedgerEntry> =>
-  until(`a ledger row of ${path}`, async () => (await at.events(path)).find((entry) => entry.event?.eTag === eTag && when(entry)));
+  until(`a ledger row of ${path}`, async () => (await at.events(path)).find((entry) => isStorageEvent(entry.event) && entry.event.eTag === eTag && when(entry)));
 const why = (subject: string): Promise<Explanation> => at.api.get(`/why?subject=${encodeURIComponent(subject)}`);
 const refineRuns = async () =>
   (await at.api.get<{ items: { runId: string; story: string }[] }>('/runs?limit=200')).items.filter(({ story }) => story === 'refine');
@@ -120,7 +120,7 @@ describe('the chain of a file', () => {
     const up = await why(subject);
 
     expect(up.subject.map((node) => node.kind)).toEqual([kind]);
-    expect(up.events.map(({ event }) => event?.path)).toEqual([first.landed.path]);
+    expect(up.events.map(({ event }) => event && subjectOf(event))).toEqual([first.landed.path]);
     expect(up.runs.map(({ story }) => story).sort()).toEqual(['promote', 'refine', 'train']);
   });
 });

@@ -10,7 +10,7 @@ const place = placeOf('bronze/ble-location/day1.csv');
 const entry = entryOf(place, 'one');
 const stray = entryOf(placeOf('elsewhere/x.csv'), 'stray', {
   pipeline: null,
-  verdict: { kind: 'ignored', rule: 'no-pipeline', reason: 'nobody lands data here' },
+  verdict: { kind: 'ignored', rule: 'no-pipeline', reason: 'nobody lands data here', evidence: {} },
 });
 const refine = runOf('refine', 'r', { cause: { kind: 'event', ref: entry.entryId } });
 const model = modelOf('m', { runId: runOf('train', 't').runId });
@@ -104,7 +104,7 @@ it('tells of an event that came to nothing, with its verdict', async () => {
 
   const { told: answer } = await why('elsewhere/x.csv');
 
-  expect(answer).toMatchObject({ links: [], runs: [], events: [{ verdict: { kind: 'ignored', reason: 'nobody lands data here' } }] });
+  expect(answer).toMatchObject({ links: [], runs: [], events: [{ verdict: { kind: 'ignored', reason: 'nobody lands data here', evidence: {} } }] });
 });
 
 it('leaves out what else a cause led to', async () => {
@@ -133,7 +133,7 @@ it('joins the attempts of one work', async () => {
 
 it('tells all events of a blob that was written again', async () => {
   const api = await told();
-  const second = entryOf(place, 'two', { receivedAt: minute(3), verdict: { kind: 'duplicate', rule: 'same-etag', reason: 'the same' } });
+  const second = entryOf(place, 'two', { receivedAt: minute(3), verdict: { kind: 'duplicate', rule: 'same-etag', reason: 'the same', evidence: {} } });
   const { version } = await api.deps.ledger.look(place, second.entryId);
   await api.deps.ledger.record(place, second, null, version);
 
