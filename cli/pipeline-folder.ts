@@ -1,7 +1,7 @@
 // Reads a pipeline's folder (sluice.yaml, SQL, lock file of images) into the bundle that `apply` sends.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Pipeline, PipelineBundle } from '../shared/contracts/pipeline.ts';
+import { componentsOf, type Pipeline, type PipelineBundle } from '../shared/contracts/pipeline.ts';
 import { parsePipelineFile } from '../shared/contracts/pipeline-file.ts';
 import { CommandError, EXIT } from './failure.ts';
 
@@ -29,7 +29,7 @@ export async function readPipelineFolder(
 /** The images that the pipeline names, and the transfer component that every job uses. */
 function neededImages(pipeline: Pipeline, images: Record<string, string>): Record<string, string> {
   const served = Object.values(pipeline.environments).flatMap((environment) => environment.targets.map((target) => target.component));
-  const needed = [...new Set(['transfer', pipeline.train.component, ...served])];
+  const needed = [...new Set(['transfer', ...componentsOf(pipeline.train), ...served])];
   const missing = needed.filter((name) => !images[name]);
   if (missing.length > 0) {
     throw new CommandError(

@@ -1,5 +1,6 @@
 // Registering and reading pipelines. A registration is parsed, completed with its SQL and images, and kept by digest.
 import type { PipelineBundle, PipelineVersion, Pipeline } from '../../../shared/contracts/pipeline.ts';
+import { componentsOf } from '../../../shared/contracts/pipeline/train.ts';
 import { suggestion } from '../../../shared/contracts/did-you-mean.ts';
 import { digestOf } from '../../../shared/decisions/digest.ts';
 import { weakenedGates } from '../../../shared/decisions/weakened-gates.ts';
@@ -96,7 +97,8 @@ function imageProblems(spec: Pipeline, images: PipelineBundle['images']): UserPr
   const targets = Object.entries(spec.environments).flatMap(([environment, { targets: all }]) =>
     all.map((target, index) => ({ where: `environments.${environment}.targets[${index}].component`, component: target.component })),
   );
-  const named = [{ where: 'train.component', component: spec.train.component }, ...targets];
+  const trained = componentsOf(spec.train).map((component) => ({ where: 'train', component }));
+  const named = [...trained, ...targets];
   const components = named.map(({ component }) => component);
   const missing = named.filter(({ component }) => !Object.hasOwn(images, component));
   const extra = Object.keys(images).filter((component) => component !== TRANSFER && !components.includes(component));

@@ -102,3 +102,8 @@ export const Train = z
       say(['result'], `no step "${train.result}"`);
   });
 export type Train = z.infer<typeof Train>;
+
+/** The components that a training runs, each once: the one, or those of its steps. */
+export function componentsOf(train: Pick<Train, 'component' | 'steps'>): string[] {
+  return [...new Set([...(train.component === undefined ? [] : [train.component]), ...(train.steps ?? []).map((step) => step.component)])];
+}

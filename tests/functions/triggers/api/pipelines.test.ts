@@ -84,7 +84,7 @@ describe('is refused with', () => {
       problem: 'unknown key "memoryGib"',
       mend: 'did you mean "memoryGiB"?',
     });
-    expect(problemsOf(reply)).toContainEqual(expect.objectContaining({ where: 'tables.silver.mode', mend: 'did you mean "overwrite"?' }));
+    expect(problemsOf(reply)).toContainEqual(expect.objectContaining({ where: 'tables.silver.mode', problem: 'expected "append", "overwrite" or "merge(KEY, …)"' }));
   });
 
   it('the first mistake in the detail, for those who read no further', async () => {
