@@ -11,6 +11,7 @@ import { createOutput, type Output } from './output.ts';
 const LOADERS: (() => Promise<Command>)[] = [
   async () => (await import('./commands/demo.ts')).demo,
   async () => (await import('./commands/start.ts')).start,
+  async () => (await import('./commands/new-component.ts')).newComponent,
   async () => (await import('./commands/apply.ts')).apply,
   async () => (await import('./commands/drop.ts')).drop,
   async () => (await import('./commands/events.ts')).events,
@@ -24,6 +25,13 @@ const LOADERS: (() => Promise<Command>)[] = [
   async () => (await import('./commands/invoke.ts')).invoke,
   async () => (await import('./commands/status.ts')).status,
 ];
+
+/** What nouns without a deed of their own are about. */
+const GROUPS: Readonly<Record<string, string>> = {
+  new: 'Make the beginning of something of yours',
+  quarantine: 'Rows that were kept aside, as cases',
+  pipelines: 'Registered pipelines: freeze them, close their breakers',
+};
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -54,7 +62,7 @@ export async function main(argv: string[]): Promise<number> {
 function add(program: Program, command: Command, output: Output, done: (code: number) => void): void {
   const words = command.name.split(' ');
   const leaf = words.at(-1) ?? command.name;
-  const parent = words.length > 1 ? (program.commands.find((one) => one.name() === words[0]) ?? program) : program;
+  const parent = words.length > 1 ? groupOf(program, words[0] ?? '') : program;
   const parsed = parent
     .command([leaf, ...command.args].join(' '))
     .description(command.help)
@@ -74,6 +82,19 @@ function add(program: Program, command: Command, output: Output, done: (code: nu
     const context = createContext({ output, environment: process.env, root: ROOT, dataDir: text('dataDir'), api: text('api') });
     done(await command.run(context, args, options));
   });
+}
+
+/** The command that holds sub-commands of a noun; made where the noun alone does nothing. */
+function groupOf(program: Program, noun: string): Program {
+  const found = program.commands.find((one) => one.name() === noun);
+  return (
+    found ??
+    program
+      .command(noun)
+      .description(GROUPS[noun] ?? '')
+      .exitOverride()
+      .helpCommand(false)
+  );
 }
 
 /** What happened, and what to type next; a stack trace only where it is our own fault. */

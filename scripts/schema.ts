@@ -1,4 +1,4 @@
-// Writes what is made from the contracts: docs/openapi.json, docs/sluice.schema.json and docs/settings.md.
+// Writes what is made from the contracts: docs/openapi.json, docs/sluice.schema.json, docs/settings.md, and Python types of the run report.
 // `npm run schema` writes; `npm run schema -- --check` exits with 1 when a checked-in file is not current.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { SETTINGS } from '../shared/config/config.ts';
 import { openApiDocument } from '../shared/contracts/openapi.ts';
 import { Pipeline } from '../shared/contracts/pipeline.ts';
+import { pythonTypes } from './python-types.ts';
 
 /** Text of each generated file by its path from the root. */
 export async function generatedFiles(): Promise<Map<string, string>> {
@@ -14,6 +15,7 @@ export async function generatedFiles(): Promise<Map<string, string>> {
     ['docs/openapi.json', JSON.stringify(openApiDocument())],
     ['docs/sluice.schema.json', JSON.stringify(pipelineSchema())],
     ['docs/settings.md', settingsPage()],
+    ['components/protocol/sluice_protocol/contract.py', pythonTypes()],
   ];
   const formatted = files.map(async ([path, text]): Promise<[string, string]> => [path, await formattedAs(path, text)]);
   return new Map(await Promise.all(formatted));
@@ -44,7 +46,7 @@ function settingsPage(): string {
 
 /** Tables of Markdown stay unaligned: one new setting is one changed line. */
 async function formattedAs(path: string, text: string): Promise<string> {
-  if (path.endsWith('.md')) return text;
+  if (path.endsWith('.md') || path.endsWith('.py')) return text;
   const filepath = absolute(path);
   return prettier.format(text, { ...(await prettier.resolveConfig(filepath)), filepath });
 }
