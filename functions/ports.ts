@@ -86,6 +86,8 @@ function tableStores(config: Config, entra: Identity, store: Store): Stores {
   const part = <Key extends keyof Stores>(key: Key): Stores[Key] => lazily<Stores[Key]>(async () => (await open())[key]);
   return {
     ledger: part('ledger'),
+    freezes: part('freezes'),
+    breakers: part('breakers'),
     runs: part('runs'),
     models: part('models'),
     promotions: part('promotions'),

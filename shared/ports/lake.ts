@@ -2,22 +2,77 @@
 import type { PipelineVersion } from '../contracts/pipeline.ts';
 import type { Refined, StagedFile } from '../contracts/tables.ts';
 
+/** What a commit of a Delta table says of itself; read without the rest of the table. */
+export interface CommitFacts {
+  version: number;
+  /** `commitInfo.operation`: WRITE, MERGE, OPTIMIZE, …; null when the writer gave none. */
+  operation: string | null;
+  engine: string | null;
+  /** Application ids of its transactions; ours begin with `sluice-`. */
+  appIds: string[];
+  /** Causal chain that a writer of ours noted, or that a foreign job passed on in `userMetadata`. */
+  chain: string[];
+  /** Whether rows came or went: files were added or removed with `dataChange`. */
+  changesData: boolean;
+}
+
 /** Landed files. */
 export interface Lake {
   /** Streams a blob once. Rejects `blob-gone`, `blob-changed`. `eTag` without quotes. */
   fingerprint(container: string, path: string, eTag: string): Promise<{ sha256: string; bytes: number }>;
+  /**
+   * A commit file `<root>/_delta_log/<20 digits>.json`. Rejects `blob-gone`, `blob-changed`, `commit-unreadable` (half written, no
+   * Delta commit, or larger than what is read).
+   */
+  readCommit(container: string, path: string, eTag: string | null): Promise<CommitFacts>;
+  /** All of a small file, with its digest. Rejects `blob-gone`, `blob-changed`, `file-too-large`. */
+  readSmall(container: string, path: string, eTag: string, maxBytes: number): Promise<{ content: Uint8Array; sha256: string }>;
   /** One cheap call that proves the way and the identity. Rejects `container-missing`. */
   probe(): Promise<void>;
 }
 
+/** A landed file of a dataset. `source` says whose it is where a pipeline has several. */
+export interface DatasetFile {
+  path: string;
+  sha256: string;
+  eTag: string;
+  source?: string | undefined;
+}
+
+/** A file that stays on the premises: only who works beside it can read it. */
+export interface RemoteFile {
+  uri: string;
+  sha256: string;
+  bytes: number;
+}
+
 /** Refines landed files into Delta tables. One commit per key and table, whatever is retried (transaction id = key). */
 export interface RefineEngine {
+  /** Exactly one of `files`, `remote` and `commit` says what the dataset is; the others are empty or absent. */
   refine(request: {
     pipeline: PipelineVersion;
     key: string;
     container: string;
-    files: { path: string; sha256: string; eTag: string }[];
+    files: DatasetFile[];
+    /** With `data: on-premises`. */
+    remote?: RemoteFile[] | undefined;
+    /** The rows that one commit added to the Delta table of a source with `format: delta`. */
+    commit?: { source: string; path: string; version: number } | undefined;
+    /** Goes into `commitInfo.sluice.chain` of every commit. */
+    chain?: readonly string[] | undefined;
   }): Promise<Refined>;
+  /** The gold step alone, over the silver table as somebody else left it at this version; once per key. */
+  refineGold(request: {
+    pipeline: PipelineVersion;
+    key: string;
+    silver: { version: number };
+    chain?: readonly string[] | undefined;
+  }): Promise<Refined>;
+  /** Gold as it is now, or at a version; null when there is no gold yet. */
+  readGold(request: {
+    pipeline: PipelineVersion;
+    version?: number | undefined;
+  }): Promise<{ table: string; path: string; version: number; digest: string } | null>;
   /** Writes one gold version as CSV into the store under its digest; the same digest again reuses what is there. */
   stage(request: { pipeline: PipelineVersion; gold: { path: string; version: number; digest: string } }): Promise<StagedFile[]>;
 }
@@ -26,6 +81,8 @@ export interface RefineEngine {
 export interface Store {
   /** null when absent. Larger than `maxBytes`: RejectedError `file-too-large`. */
   read(path: string, maxBytes: number): Promise<Uint8Array | null>;
+  /** SHA-256 and size of a file of any size, as it is stored; null when absent. */
+  digest(path: string): Promise<{ sha256: string; bytes: number } | null>;
   /** Writes unless it exists. */
   create(path: string, content: Uint8Array, contentType: string): Promise<'created' | 'exists'>;
   /** A URL that reads this one file until it expires. Carries a signature: never log it. */

@@ -1,5 +1,7 @@
 // What the product remembers: ledger, runs, models, promotions, serving history, pipelines, audit. Creation is insert-if-absent, changes are by ETag.
-import type { LedgerEntry, LedgerHead, Verdict } from '../contracts/events.ts';
+import type { CausalChain, LedgerEntry, LedgerHead, Verdict } from '../contracts/events.ts';
+import type { WindowMember } from '../contracts/windows.ts';
+import type { BreakerStore, Freezes } from './guards.ts';
 import type { PipelineBundle, PipelineVersion } from '../contracts/pipeline.ts';
 import type { AuditEntry, ModelVersion, Promotion, Run, RunPatch, ServingEntry } from '../contracts/runs.ts';
 
@@ -16,6 +18,32 @@ export interface Page<Item> {
   next: string | null;
 }
 
+/** What is found out about an entry after it was recorded; null or absent keeps. */
+export interface LedgerChange {
+  verdict?: Verdict | null;
+  instanceId?: string | null;
+  runId?: string | null;
+  /** The run took it with its window, whose link finds it. */
+  byWindow?: boolean;
+  /** Of the content; goes into the entry, and into the head when it is this entry's. */
+  sha256?: string | null;
+  /** The dataset in the making that took it: the member's row is written first, then the entry names the window. */
+  member?: { window: string; row: WindowMember } | null;
+  chain?: CausalChain | null;
+  foundBy?: LedgerEntry['foundBy'] | null;
+  /** A held entry that is accepted now: it becomes the head. */
+  head?: LedgerHead | null;
+  /** The version that it spoke of is not there any more: if it is the head, the newest other version becomes the head again. */
+  withdraw?: boolean;
+}
+
+/** What the ledger knows of a blob, for comparing it with what lies there. */
+export interface KnownBlob {
+  head: LedgerHead | null;
+  /** eTag of the newest event that got any verdict. */
+  lastETag: string | null;
+}
+
 /** Events and verdicts. */
 export interface Ledger {
   /** The partition of a blob: its head and, when the same event is known already, its entry. */
@@ -27,12 +55,16 @@ export interface Ledger {
   record(place: BlobPlace | null, entry: LedgerEntry, head: LedgerHead | null, version: string | null): Promise<'recorded' | 'changed'>;
   /** Counts one more delivery of a known entry. */
   redelivered(place: BlobPlace | null, entryId: string): Promise<void>;
-  /** Changes verdict, instance, run or content digest of an entry; null or absent keeps. Unknown entry: RejectedError `entry-unknown`. */
-  amend(
-    place: BlobPlace,
-    entryId: string,
-    change: { verdict?: Verdict | null; instanceId?: string | null; runId?: string | null; sha256?: string | null },
-  ): Promise<void>;
+  /** Writes down what was found out later. Unknown entry: RejectedError `entry-unknown`. */
+  amend(place: BlobPlace, entryId: string, change: LedgerChange): Promise<void>;
+  /** Members of a window in the order of their entry ids. */
+  members(window: string, limit: number, after?: string): Promise<Page<WindowMember>>;
+  /** Puts a member's row into another window as well: a file that a manifest did not list goes on to the next dataset. */
+  carry(window: string, member: WindowMember): Promise<void>;
+  /** Links all members of a window to a run at once: `ofRun` finds them. */
+  linkWindow(window: string, runId: string): Promise<void>;
+  /** What is known of each of these blobs, in their order. */
+  known(places: readonly BlobPlace[]): Promise<KnownBlob[]>;
   /** All entries of one blob, oldest first. */
   ofBlob(place: BlobPlace): Promise<LedgerEntry[]>;
   /** The newest entries of all blobs, newest first. */
@@ -103,6 +135,8 @@ export interface AuditLog {
 /** Everything above, as one adapter gives it. */
 export interface Stores {
   ledger: Ledger;
+  freezes: Freezes;
+  breakers: BreakerStore;
   runs: RunStore;
   models: ModelRegistry;
   promotions: PromotionStore;

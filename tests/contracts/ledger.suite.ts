@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type LedgerEntry, placeOfEvent } from '../../shared/contracts/events.ts';
 import { RejectedError } from '../../shared/errors/errors.ts';
 import type { BlobPlace, Ledger } from '../../shared/ports/stores.ts';
-import { digest, entryIdOf, entryOf, headOf, minute, placeOf, runIdOf } from './samples.ts';
+import { digest, entryIdOf, entryOf, headOf, memberOf, minute, placeOf, runIdOf } from './samples.ts';
 
 /** `make` gives an empty ledger. */
 export function ledgerSuite(make: () => Promise<Ledger>): void {
@@ -160,7 +160,7 @@ export function ledgerSuite(make: () => Promise<Ledger>): void {
       await ledger.amend(place, entry.entryId, { verdict, instanceId: 'land-x' });
 
       const seen = await ledger.look(place, entry.entryId);
-      expect(seen.entry).toEqual({ ...entry, runId, verdict, instanceId: 'land-x' });
+      expect(seen.entry).toEqual({ ...entry, runId, verdict, instanceId: 'land-x', sha256: digest('content') });
       expect(seen.head).toEqual(headOf(entry, { sha256: digest('content') }));
       expect(await ledger.ofRun(runId)).toEqual([seen.entry]);
     });
@@ -174,6 +174,36 @@ export function ledgerSuite(make: () => Promise<Ledger>): void {
       await ledger.amend(place, first.entryId, { sha256: digest('content') });
 
       expect((await ledger.look(place, first.entryId)).head).toEqual(headOf(second));
+    });
+
+    it('gives the head back to the newest other version when its own is gone', async () => {
+      const ledger = await make();
+      const [first, second] = [entryOf(place, 'one'), entryOf(place, 'two', { receivedAt: minute(1) })];
+      await ledger.record(place, first, headOf(first), null);
+      await ledger.amend(place, first.entryId, { sha256: digest('first') });
+      await ledger.record(place, second, headOf(second), (await ledger.look(place, second.entryId)).version);
+
+      await ledger.amend(place, second.entryId, { withdraw: true });
+
+      expect((await ledger.look(place, second.entryId)).head).toEqual(headOf(first, { sha256: digest('first') }));
+      await ledger.amend(place, first.entryId, {
+        withdraw: true,
+        verdict: { kind: 'superseded', rule: 'blob-gone', reason: 'gone', evidence: {} },
+      });
+      expect((await ledger.look(place, first.entryId)).head).toMatchObject({ entryId: second.entryId });
+    });
+
+    it('makes a held entry the head once it is accepted', async () => {
+      const ledger = await make();
+      const entry = entryOf(place, 'one');
+      await ledger.record(place, entry, null, null);
+
+      await ledger.amend(place, entry.entryId, { head: headOf(entry), foundBy: 'replay', chain: ['other@x'] });
+
+      expect(await ledger.look(place, entry.entryId)).toMatchObject({
+        head: headOf(entry),
+        entry: { foundBy: 'replay', chain: ['other@x'] },
+      });
     });
 
     it('makes the version old when it changes the head', async () => {
@@ -194,6 +224,73 @@ export function ledgerSuite(make: () => Promise<Ledger>): void {
       await expect(ledger.redelivered(place, entryIdOf('none'))).rejects.toBeInstanceOf(RejectedError);
       expect(await ledger.ofRun(runId)).toEqual([]);
     });
+  });
+
+  describe('windows', () => {
+    const window = 'ble-location.readings.7';
+    const runId = runIdOf('refine', 'ble-location', digest('w'));
+
+    it('hold their members, page by page, each once', async () => {
+      const ledger = await make();
+      const entries = Array.from({ length: 7 }, (_, n) => entryOf(placeOf(`bronze/w${n}.csv`), `w${n}`));
+      for (const [n, entry] of entries.entries()) {
+        const at = placeOf(`bronze/w${n}.csv`);
+        await ledger.record(at, entry, headOf(entry), null);
+        const row = memberOf(entry, n + 1);
+        await ledger.amend(at, entry.entryId, { sha256: row.sha256, member: { window, row } });
+        await ledger.amend(at, entry.entryId, { member: { window, row } });
+      }
+
+      const first = await ledger.members(window, 4);
+      const second = await ledger.members(window, 4, first.next ?? undefined);
+
+      const seen = [...first.items, ...second.items];
+      expect(first.items).toHaveLength(4);
+      expect(seen.map(({ entryId }) => entryId)).toEqual(entries.map(({ entryId }) => entryId).sort());
+      expect(second.next).toBeNull();
+      expect(await ledger.find(entries[0]?.entryId ?? '')).toMatchObject({ window, sha256: seen.find((one) => one.ordinal === 1)?.sha256 });
+      expect(await ledger.members('ble-location.readings.8', 4)).toEqual({ items: [], next: null });
+    });
+
+    it('are linked to a run as one, and only those members count that say so themselves', async () => {
+      const ledger = await make();
+      const entries = [entryOf(placeOf('bronze/l0.csv'), 'l0'), entryOf(placeOf('bronze/l1.csv'), 'l1')];
+      for (const [n, entry] of entries.entries()) {
+        const at = placeOf(`bronze/l${n}.csv`);
+        await ledger.record(at, entry, headOf(entry), null);
+        await ledger.amend(at, entry.entryId, { member: { window, row: memberOf(entry, n + 1) } });
+      }
+
+      await ledger.linkWindow(window, runId);
+      await ledger.amend(placeOf('bronze/l0.csv'), entries[0]?.entryId ?? '', { runId, byWindow: true });
+
+      expect((await ledger.ofRun(runId)).map(({ entryId }) => entryId)).toEqual([entries[0]?.entryId]);
+    });
+
+    it('may get a member that another window did not take', async () => {
+      const ledger = await make();
+      const row = { ...memberOf(entryOf(place, 'one'), 0), carried: true };
+
+      await ledger.carry(window, row);
+
+      expect((await ledger.members(window, 10)).items).toEqual([row]);
+    });
+  });
+
+  it('tells what is known of many blobs at once', async () => {
+    const ledger = await make();
+    const places = Array.from({ length: 20 }, (_, n) => placeOf(`bronze/k${n}.csv`));
+    const accepted = entryOf(placeOf('bronze/k3.csv'), 'k3');
+    const ignored = entryOf(placeOf('bronze/k5.csv'), 'k5');
+    await ledger.record(placeOf('bronze/k3.csv'), accepted, headOf(accepted), null);
+    await ledger.record(placeOf('bronze/k5.csv'), ignored, null, null);
+
+    const known = await ledger.known(places);
+
+    expect(known).toHaveLength(20);
+    expect(known[3]).toEqual({ head: headOf(accepted), lastETag: '0xk3' });
+    expect(known[5]).toEqual({ head: null, lastETag: '0xk5' });
+    expect(known[0]).toEqual({ head: null, lastETag: null });
   });
 
   describe('recent', () => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { isStorageEvent, type LedgerEntry, type LedgerHead } from '../../shared/contracts/events.ts';
 import { Pipeline, type PipelineBundle, type PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import type { ModelVersion, Promotion, Run, ServingEntry } from '../../shared/contracts/runs.ts';
+import type { WindowMember } from '../../shared/contracts/windows.ts';
 import type { BlobPlace } from '../../shared/ports/stores.ts';
 
 export const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -46,6 +47,15 @@ export function entryOf(place: BlobPlace, name: string, more: Partial<LedgerEntr
 
 export function headOf(entry: LedgerEntry, more: Partial<LedgerHead> = {}): LedgerHead {
   return { eTag: isStorageEvent(entry.event) ? entry.event.eTag : '', sequencer: '1', sha256: null, entryId: entry.entryId, ...more };
+}
+
+/** The entry as a member of a window. */
+export function memberOf(entry: LedgerEntry, ordinal: number, more: Partial<WindowMember> = {}): WindowMember {
+  const { event, entryId } = entry;
+  if (!isStorageEvent(event)) throw new Error('only files are members');
+  const { account, container, path, eTag, sequencer, bytes } = event;
+  const sha256 = digest(`content of ${path}`);
+  return { entryId, account, container, path, eTag, sequencer, sha256, bytes, ordinal, late: false, carried: false, ...more };
 }
 
 export function runOf(story: 'refine' | 'train' | 'promote', keyText: string, more: Partial<Run> = {}): Run {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Followed } from '../../cli/follow.ts';
 import { ACCOUNT } from '../../local/stack/azurite.ts';
 import { LOCAL, STORAGE_ID } from '../../local/stack/cloud-config.ts';
-import { isStorageEvent, type LedgerEntry, subjectOf } from '../../shared/contracts/events.ts';
+import { isStorageEvent, type LedgerEntry } from '../../shared/contracts/events.ts';
 import type { Explanation } from '../../shared/contracts/http-api.ts';
 import type { ServingEntry } from '../../shared/contracts/runs.ts';
 import { landingFolder, readings } from '../support/pipeline-variant.ts';
@@ -120,7 +120,7 @@ describe('the chain of a file', () => {
     const up = await why(subject);
 
     expect(up.subject.map((node) => node.kind)).toEqual([kind]);
-    expect(up.events.map(({ event }) => event && subjectOf(event))).toEqual([first.landed.path]);
+    expect(up.events.map(({ event }) => isStorageEvent(event) && event.path)).toEqual([first.landed.path]);
     expect(up.runs.map(({ story }) => story).sort()).toEqual(['promote', 'refine', 'train']);
   });
 });

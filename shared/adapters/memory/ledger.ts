@@ -1,5 +1,7 @@
 // The ledger in memory: for tests of what stands on it, under the same rules as the one in tables.
-import type { LedgerEntry, LedgerHead } from '../../contracts/events.ts';
+import { isStorageEvent, type LedgerEntry, type LedgerHead } from '../../contracts/events.ts';
+import type { WindowMember } from '../../contracts/windows.ts';
+import { changedEntry, headFrom } from '../../decisions/ledger-change.ts';
 import type { BlobPlace, Ledger } from '../../ports/stores.ts';
 import { RejectedError } from '../../errors/errors.ts';
 import { createKept, newestFirst, pageOf } from './kept.ts';
@@ -10,8 +12,10 @@ interface Kept {
 }
 
 export function createMemoryLedger(): Ledger {
-  const heads = createKept<{ head: LedgerHead | null; version: number }>();
+  const heads = createKept<{ head: LedgerHead | null; version: number; lastETag: string | null }>();
   const entries = createKept<Kept>();
+  const windows = new Map<string, Map<string, WindowMember>>();
+  const indexOf = new Map<string, string>();
 
   const partitionOf = (place: BlobPlace | null) => (place ? `${place.account}/${place.container}/${place.path}` : 'malformed');
   const keyOf = (partition: string, entryId: string) => `${partition}\0${entryId}`;
@@ -27,11 +31,19 @@ export function createMemoryLedger(): Ledger {
       ({ entryId }) => entryId,
     ).reverse();
 
-  function change(place: BlobPlace | null, entryId: string, edit: (entry: LedgerEntry) => LedgerEntry): void {
+  function change(place: BlobPlace | null, entryId: string, edit: (entry: LedgerEntry) => LedgerEntry): LedgerEntry {
     const partition = partitionOf(place);
     const kept = entries.get(keyOf(partition, entryId));
     if (!kept) throw new RejectedError('entry-unknown', `The ledger has no entry ${entryId} at this place`);
-    entries.set(keyOf(partition, entryId), { partition, entry: edit(kept.entry) });
+    const entry = edit(kept.entry);
+    entries.set(keyOf(partition, entryId), { partition, entry });
+    return entry;
+  }
+
+  function putMember(window: string, member: WindowMember): void {
+    const members = windows.get(window) ?? new Map<string, WindowMember>();
+    members.set(member.entryId, structuredClone(member));
+    windows.set(window, members);
   }
 
   return {
@@ -47,7 +59,11 @@ export function createMemoryLedger(): Ledger {
       const state = place && heads.get(partition);
       if ((state ? String(state.version) : null) !== version || entries.get(keyOf(partition, entry.entryId))) return 'changed';
       entries.set(keyOf(partition, entry.entryId), { partition, entry });
-      if (place) heads.set(partition, { head: head ?? state?.head ?? null, version: (state?.version ?? 0) + 1 });
+      indexOf.set(entry.entryId, partition);
+      if (place) {
+        const lastETag = isStorageEvent(entry.event) ? entry.event.eTag : null;
+        heads.set(partition, { head: head ?? state?.head ?? null, version: (state?.version ?? 0) + 1, lastETag });
+      }
       return 'recorded';
     },
 
@@ -55,17 +71,44 @@ export function createMemoryLedger(): Ledger {
       change(place, entryId, (entry) => ({ ...entry, deliveries: entry.deliveries + 1 }));
     },
 
-    async amend(place, entryId, { verdict, instanceId, runId, sha256 }) {
-      change(place, entryId, (entry) => ({
-        ...entry,
-        verdict: verdict ?? entry.verdict,
-        instanceId: instanceId ?? entry.instanceId,
-        runId: runId ?? entry.runId,
-      }));
-      const state = heads.get(partitionOf(place));
-      if (sha256 && state?.head?.entryId === entryId) {
-        heads.set(partitionOf(place), { head: { ...state.head, sha256 }, version: state.version + 1 });
-      }
+    async amend(place, entryId, amendment) {
+      const { member, head: newHead, withdraw, sha256 } = amendment;
+      if (member) putMember(member.window, member.row);
+      change(place, entryId, (entry) => changedEntry(entry, amendment));
+      const partition = partitionOf(place);
+      const state = heads.get(partition);
+      if (!state) return;
+      const own = state.head?.entryId === entryId;
+      let head = state.head;
+      if (newHead) head = newHead;
+      else if (withdraw && own) {
+        head = headFrom(
+          all((kept) => kept.partition === partition),
+          entryId,
+        );
+      } else if (own && sha256) head = { ...state.head!, sha256 };
+      if (head !== state.head) heads.set(partition, { ...state, head, version: state.version + 1 });
+    },
+
+    async members(window, limit, after) {
+      const sorted = [...(windows.get(window)?.values() ?? [])].sort((a, b) => (a.entryId < b.entryId ? -1 : 1));
+      const left = after === undefined ? sorted : sorted.filter(({ entryId }) => entryId > after);
+      const items = structuredClone(left.slice(0, limit));
+      return { items, next: left.length > limit ? (items.at(-1)?.entryId ?? null) : null };
+    },
+
+    async carry(window, member) {
+      putMember(window, member);
+    },
+
+    // The entries say it; only tables need an index.
+    linkWindow: async () => undefined,
+
+    async known(places) {
+      return places.map((place) => {
+        const state = heads.get(partitionOf(place));
+        return { head: state?.head ?? null, lastETag: state?.lastETag ?? null };
+      });
     },
 
     async ofBlob(place) {
@@ -86,7 +129,8 @@ export function createMemoryLedger(): Ledger {
     },
 
     async find(entryId) {
-      return all(({ entry }) => entry.entryId === entryId)[0] ?? null;
+      const partition = indexOf.get(entryId);
+      return partition === undefined ? null : (entries.get(keyOf(partition, entryId))?.entry ?? null);
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { PipelineVersion } from '../../contracts/pipeline.ts';
 import type { AuditEntry } from '../../contracts/runs.ts';
 import type { AuditLog, PipelineRegistry, Stores } from '../../ports/stores.ts';
+import { createMemoryBreakers, createMemoryFreezes } from './guards.ts';
 import { createKept } from './kept.ts';
 import { createMemoryLedger } from './ledger.ts';
 import { createMemoryModelRegistry, createMemoryPromotionStore, createMemoryRunStore, createMemoryServingHistory } from './records.ts';
@@ -10,6 +11,8 @@ import { createMemoryModelRegistry, createMemoryPromotionStore, createMemoryRunS
 export function createMemoryStores(): Stores {
   return {
     ledger: createMemoryLedger(),
+    freezes: createMemoryFreezes(),
+    breakers: createMemoryBreakers(),
     runs: createMemoryRunStore(),
     models: createMemoryModelRegistry(),
     promotions: createMemoryPromotionStore(),

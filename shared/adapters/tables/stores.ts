@@ -2,6 +2,7 @@
 import type { Store } from '../../ports/lake.ts';
 import type { Stores } from '../../ports/stores.ts';
 import { createAuditLog } from './audit-log.ts';
+import { createBreakers, createFreezes } from './guards.ts';
 import { createLedger } from './ledger.ts';
 import { createModelRegistry } from './model-registry.ts';
 import type { Tables } from './open-tables.ts';
@@ -14,6 +15,8 @@ import { createServingHistory } from './serving-history.ts';
 export function createTableStores(tables: Tables, files: Pick<Store, 'read' | 'create'>): Stores {
   return {
     ledger: createLedger(tables.ledger),
+    freezes: createFreezes(tables.guards),
+    breakers: createBreakers(tables.guards),
     runs: createRunStore(tables.runs),
     models: createModelRegistry(tables.models),
     promotions: createPromotionStore(tables.promotions),

@@ -12,6 +12,7 @@ import { createLedger } from '../../../../shared/adapters/tables/ledger.ts';
 import { createTable } from '../../../../shared/adapters/tables/table.ts';
 import { placeKey } from '../../../../shared/decisions/identity.ts';
 import { RejectedError, TransientError } from '../../../../shared/errors/errors.ts';
+import { guardsSuite } from '../../../contracts/guards.suite.ts';
 import { ledgerSuite } from '../../../contracts/ledger.suite.ts';
 import { recordsSuite } from '../../../contracts/records.suite.ts';
 import { runStoreSuite } from '../../../contracts/run-store.suite.ts';
@@ -29,6 +30,7 @@ async function fresh() {
 }
 
 describe('ledger in tables', () => ledgerSuite(async () => (await fresh()).stores.ledger));
+describe('guards in tables', () => guardsSuite(async () => (await fresh()).stores));
 describe('runs in tables', () => runStoreSuite(async () => (await fresh()).stores.runs));
 describe('records in tables', () => recordsSuite(async () => (await fresh()).stores));
 
@@ -63,6 +65,34 @@ describe('layout', () => {
     const { tables } = await fresh();
 
     await expect(tables.ensureTables()).resolves.toBeUndefined();
+  });
+});
+
+describe('what an event costs', () => {
+  /** The ledger's table, with every request to storage counted. */
+  async function counted() {
+    const { tables } = await fresh();
+    const requests: string[] = [];
+    const counting = Object.fromEntries(
+      Object.entries(tables.ledger).map(([name, act]) => [
+        name,
+        (...args: unknown[]) => (requests.push(name), (act as (...all: unknown[]) => unknown)(...args)),
+      ]),
+    ) as unknown as typeof tables.ledger;
+    return { ledger: createLedger(counting), requests };
+  }
+
+  it('is four requests for a new file and five for one that is written again', async () => {
+    const { ledger, requests } = await counted();
+    const place = placeOf('bronze/cost.csv');
+    const [first, second] = [entryOf(place, 'one'), entryOf(place, 'two')];
+
+    await ledger.record(place, first, headOf(first), (await ledger.look(place, first.entryId)).version);
+    expect(requests).toEqual(['get', 'put', 'put', 'batch']);
+
+    requests.length = 0;
+    await ledger.record(place, second, headOf(second), (await ledger.look(place, second.entryId)).version);
+    expect(requests).toEqual(['get', 'get', 'put', 'put', 'batch']);
   });
 });
 
