@@ -16,6 +16,8 @@ from sluice_protocol.arguments import (
 )
 from sluice_protocol.digest import FileDigest, file_digest, folder_digests, folder_files, model_digest
 from sluice_protocol.errors import ComponentError
+from sluice_protocol.kubeflow import CLASSIFICATION_METRICS, DATASET, METRICS, MODEL, TypedOutput
+from sluice_protocol.params import Number, Parameter, Text, Whole, read_params
 from sluice_protocol.redact import redact_urls
 from sluice_protocol.report import (
     PROTOCOL,
@@ -28,9 +30,14 @@ from sluice_protocol.report import (
     Slice,
 )
 from sluice_protocol.runner import refuse_call, run_component, run_reported
-from sluice_protocol.threads import limit_threads
+from sluice_protocol.step import Step, step
+from sluice_protocol.threads import limit_threads, thread_count
 
 __all__ = [
+    'CLASSIFICATION_METRICS',
+    'DATASET',
+    'METRICS',
+    'MODEL',
     'PROTOCOL',
     'REPORT_NAME',
     'Component',
@@ -38,11 +45,17 @@ __all__ = [
     'FileDigest',
     'GoldenSet',
     'ModelDescription',
+    'Number',
     'Outcome',
+    'Parameter',
     'Prediction',
     'Slice',
+    'Step',
     'StepArguments',
+    'Text',
+    'TypedOutput',
     'UsageParser',
+    'Whole',
     'add_params',
     'file_digest',
     'find_option',
@@ -53,10 +66,13 @@ __all__ = [
     'model_digest',
     'parse_json_object',
     'parse_step_arguments',
+    'read_params',
     'read_text',
     'redact_urls',
     'refuse_call',
     'run_component',
     'run_reported',
+    'step',
+    'thread_count',
     'write_archive',
 ]

@@ -1,6 +1,6 @@
 """The arguments that every step takes: `--input NAME=PATH` (repeatable), `--params FILE` or `--params-json TEXT`, `--out DIR`.
 
-`--params-json` is for Kubeflow, where a parameter is text in the command and there is no file to point at.
+`--params-json` is for Kubeflow, where a parameter is text in the command and there is no file to point at; so is `--executor-input`.
 """
 
 import argparse
@@ -20,11 +20,15 @@ _INPUT = re.compile(r'(?P<name>[a-z][a-z0-9-]{0,39})=(?P<path>.+)', re.DOTALL)
 
 @dataclass(frozen=True)
 class StepArguments:
-    """What a step was told: existing input paths by name, parameters (a JSON object), and the folder it writes to."""
+    """What a step was told: existing input paths by name, parameters (a JSON object), and the folder it writes to.
+
+    `executorInput` is Kubeflow's description of the step, where Kubeflow runs it.
+    """
 
     inputs: Mapping[str, Path]
     params: Mapping[str, object]
     out: Path
+    executorInput: Mapping[str, object] | None = None
 
     def input(self, name: str) -> Path:
         """The path of one input; fails with the names that were given."""
@@ -107,9 +111,16 @@ def parse_step_arguments(program: str, argv: Sequence[str]) -> StepArguments:
     parser = UsageParser(prog=program, allow_abbrev=False)
     parser.add_argument('--input', action='append', default=[], metavar='NAME=PATH')
     parser.add_argument('--out', required=True, metavar='DIR', type=Path)
+    parser.add_argument('--executor-input', metavar='JSON')
     add_params(parser)
     given = parser.parse_args(argv)
-    return StepArguments(inputs=parse_inputs(given.input), params=load_params(given.params, given.params_json), out=given.out)
+    executor = given.executor_input
+    return StepArguments(
+        inputs=parse_inputs(given.input),
+        params=load_params(given.params, given.params_json),
+        out=given.out,
+        executorInput=None if executor is None else parse_json_object(executor, '--executor-input'),
+    )
 
 
 def add_params(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sluice_protocol.digest import FileDigest
 from sluice_protocol.errors import ComponentError
+from sluice_protocol.kubeflow import TypedOutput
 
 PROTOCOL = 1
 REPORT_NAME = 'run-report.json'
@@ -39,16 +40,23 @@ class Slice:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the training side answers for one golden row: the label, its probability, and the best few of both."""
+    """What the training side answers for one golden row.
+
+    A class: its label, its probability, and the best few of both. A number: `value`, and as `label` the same rounded to text.
+    """
 
     label: str
-    probability: float
+    probability: float | None = None
     top: Sequence[tuple[str, float]] = ()
+    value: float | None = None
 
 
 @dataclass(frozen=True)
 class GoldenSet:
-    """Raw input rows with the training side's own predictions; every target must repeat them within `tolerance`."""
+    """Raw input rows with the training side's own predictions; every target must repeat them within `tolerance`.
+
+    A category is the number of its level, so that a row is numbers only.
+    """
 
     rows: Sequence[Sequence[float]]
     predictions: Sequence[Prediction]
@@ -78,6 +86,7 @@ class Outcome:
     data: Mapping[str, object] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
     accelerator: Mapping[str, object] = field(default_factory=lambda: {'kind': 'none'})
+    outputs: Mapping[str, TypedOutput] = field(default_factory=dict)
 
 
 def finite(value: object, what: str) -> int | float:
@@ -119,6 +128,11 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
             'files': [file.to_json() for file in outcome.model.files],
             'archive': outcome.model.archive.to_json(),
         }
+    if outcome.outputs:
+        report['outputs'] = [
+            {'name': name, 'type': output.type, **({'path': output.path} if output.path is not None else {})}
+            for name, output in outcome.outputs.items()
+        ]
     if outcome.golden is not None:
         report['golden'] = golden_json(outcome.golden)
     return report
@@ -130,16 +144,21 @@ def golden_json(golden: GoldenSet) -> dict[str, object]:
         raise ComponentError('report-invalid', f'{len(golden.rows)} golden rows but {len(golden.predictions)} predictions')
     return {
         'rows': [[finite(value, 'golden row') for value in row] for row in golden.rows],
-        'predictions': [
-            {
-                'label': prediction.label,
-                'probability': finite(prediction.probability, 'golden probability'),
-                'top': [{'label': label, 'probability': finite(value, 'golden probability')} for label, value in prediction.top],
-            }
-            for prediction in golden.predictions
-        ],
+        'predictions': [_prediction_json(prediction) for prediction in golden.predictions],
         'tolerance': finite(golden.tolerance, 'golden tolerance'),
     }
+
+
+def _prediction_json(prediction: Prediction) -> dict[str, object]:
+    if prediction.probability is None and prediction.value is None:
+        raise ComponentError('report-invalid', f'the golden prediction {prediction.label!r} has neither a probability nor a value')
+    found: dict[str, object] = {'label': prediction.label}
+    if prediction.value is not None:
+        found['value'] = finite(prediction.value, 'golden value')
+    if prediction.probability is not None:
+        found['probability'] = finite(prediction.probability, 'golden probability')
+        found['top'] = [{'label': label, 'probability': finite(value, 'golden probability')} for label, value in prediction.top]
+    return found
 
 
 def write_report(out: Path, report: Mapping[str, object]) -> Path:

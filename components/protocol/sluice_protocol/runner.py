@@ -17,8 +17,9 @@ from types import FrameType
 
 from sluice_protocol.arguments import StepArguments, find_option, parse_step_arguments
 from sluice_protocol.errors import ComponentError
+from sluice_protocol.kubeflow import write_executor_output
 from sluice_protocol.redact import redact_urls
-from sluice_protocol.report import PROTOCOL, REPORT_NAME, Component, Outcome, outcome_json, write_report
+from sluice_protocol.report import PROTOCOL, REPORT_NAME, Component, Outcome, metrics_json, outcome_json, write_report
 
 QUEUED_AT = 'SLUICE_QUEUED_AT'
 
@@ -30,7 +31,15 @@ def run_component(component: Component, work: Callable[[StepArguments], Outcome]
     except ComponentError as error:
         out = find_option(argv, '--out')
         return refuse_call(component, error, Path(out) if out else None)
-    return run_reported(component, arguments.out, arguments.params, lambda: work(arguments))
+
+    def body() -> Outcome:
+        outcome = work(arguments)
+        if arguments.executorInput is not None:
+            metrics = metrics_json(outcome.metrics, 'metric')
+            write_executor_output(arguments.executorInput, arguments.out, outcome.outputs, metrics)
+        return outcome
+
+    return run_reported(component, arguments.out, arguments.params, body)
 
 
 def run_reported(component: Component, out: Path | None, params: Mapping[str, object], body: Callable[[], Outcome]) -> int:

@@ -5,7 +5,7 @@ Must run before the first import of numpy; the libraries read these variables on
 
 import math
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 CPU_LIMIT = 'SLUICE_CPU_LIMIT'
 _VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'NUMEXPR_NUM_THREADS')
@@ -21,6 +21,12 @@ def threads_from_limit(limit: str | None) -> int:
         raise ValueError(f'{CPU_LIMIT} is {limit!r}; expected a CPU quantity such as 4, 1.5 or 500m')
     cores = float(match['cores']) if match['cores'] else int(match['milli']) / 1000
     return max(1, math.floor(cores))
+
+
+def thread_count(environment: Mapping[str, str]) -> int:
+    """The threads that numeric libraries were told to use, for those that want the number itself; 1 where nobody said."""
+    told = environment.get('OMP_NUM_THREADS', '')
+    return max(1, int(told)) if re.fullmatch(r'[0-9]{1,4}', told) else threads_from_limit(environment.get(CPU_LIMIT))
 
 
 def limit_threads(environment: MutableMapping[str, str]) -> int:

@@ -1,0 +1,30 @@
+"""Tables for training and serving: described columns, strict reading, transforms that both sides share. Needs numpy.
+
+A row is numbers: a category is the number of its level, a missing value is NaN.
+"""
+
+from sluice_tabular.arrays import read_npz, write_npz
+from sluice_tabular.columns import CategoryColumn, Column, NumberColumn, Schema, read_schema, write_schema
+from sluice_tabular.preprocessing import Median, OneHot, Power, Preprocessing, Transform, yeo_johnson
+from sluice_tabular.table import Floats, Table, csv_files, read_table
+
+__all__ = [
+    'CategoryColumn',
+    'Column',
+    'Floats',
+    'Median',
+    'NumberColumn',
+    'OneHot',
+    'Power',
+    'Preprocessing',
+    'Schema',
+    'Table',
+    'Transform',
+    'csv_files',
+    'read_npz',
+    'read_schema',
+    'read_table',
+    'write_npz',
+    'write_schema',
+    'yeo_johnson',
+]
