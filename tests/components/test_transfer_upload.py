@@ -40,6 +40,16 @@ def test_export_sends_the_report_last_with_azures_headers(store: Store, result: 
     assert (result / 'run-report.json').read_text() == '{"status": "succeeded"}'
 
 
+def test_one_file_goes_to_several_places_and_reports_keep_their_order(store: Store, result: Path, tmp_path: Path) -> None:
+    names = ['steps/run-report.json', 'model.tar.gz', 'run-report.json']
+    files = [{'name': name.split('/')[-1], 'url': store.url(f'/r/{name}')} for name in names]
+
+    assert export(store, result, files, tmp_path / 'out') == 0
+    assert [path for method, path, _ in store.seen if method == 'PUT'] == ['/r/model.tar.gz', '/r/steps/run-report.json', '/r/run-report.json']
+    assert export(store, result, [files[0], files[0]], tmp_path / 'out') == 1
+    assert error_of(tmp_path / 'out')[0] == 'manifest'
+
+
 def test_export_sends_given_headers_and_no_others_of_its_own_choice(store: Store, result: Path, tmp_path: Path) -> None:
     target = {'name': 'model.tar.gz', 'url': store.url('/x'), 'headers': {'X-Amz-Meta-A': 'b', 'Content-Type': 'application/gzip'}}
     assert export(store, result, [target], tmp_path / 'out') == 0

@@ -69,7 +69,10 @@ def parse_manifest(document: Mapping[str, object]) -> list[ManifestFile]:
 
 
 def parse_targets(document: Mapping[str, object]) -> list[ExportTarget]:
-    """`{files: [{name, url, headers?, headUrl?, readUrl?, optional?}]}`; a run report is put last, it says that all is there."""
+    """`{files: [{name, url, headers?, headUrl?, readUrl?, optional?}]}`; run reports are put last, in their order: they say that all is there.
+
+    One file may go to several places, but each place once.
+    """
     known = frozenset({'name', 'url', 'headers', 'headUrl', 'readUrl', 'optional'})
     targets = [
         ExportTarget(
@@ -82,7 +85,7 @@ def parse_targets(document: Mapping[str, object]) -> list[ExportTarget]:
         )
         for where, entry in _entries(document, 'the targets', known)
     ]
-    _unique([target.name for target in targets], 'the targets')
+    _unique_targets(targets)
     return sorted(targets, key=lambda target: target.name.split('/')[-1] == REPORT_NAME)
 
 
@@ -152,6 +155,13 @@ def _flag(entry: Mapping[str, object], key: str, where: str) -> bool:
     if not isinstance(value, bool):
         raise ComponentError('manifest', f'{where}.{key} must be true or false')
     return value
+
+
+def _unique_targets(targets: Sequence[ExportTarget]) -> None:
+    places = [target.url.split('?')[0] for target in targets]
+    for target, place in zip(targets, places, strict=True):
+        if places.count(place) > 1:
+            raise ComponentError('manifest', f'the targets name the place of {target.name} twice')
 
 
 def _unique(names: Sequence[str], what: str) -> None:

@@ -12,6 +12,7 @@ from sluice_protocol import ComponentError, FileDigest
 from sluice_transfer.documents import ManifestFile
 from sluice_transfer.http import Passing, exchange, public_name, read_blocks, refusal, retrying
 from sluice_transfer.settings import Patience
+from sluice_transfer.site import copy_site_file, is_site
 
 
 def fetch_all(files: list[ManifestFile], out: Path, patience: Patience) -> list[FileDigest]:
@@ -23,11 +24,14 @@ def fetch_file(file: ManifestFile, target: Path, patience: Patience) -> FileDige
     """One file; fails with `size-mismatch` or `sha256-mismatch` where the content is not what was promised."""
     partial = target.with_name(f'.{target.name}.{os.getpid()}.part')
     try:
-        sha256 = retrying(patience, lambda: download(file.url, partial, file.bytes, patience, exact=True))
+        partial.unlink(missing_ok=True)
+        if is_site(file.url):
+            sha256 = copy_site_file(file.url, partial, file.bytes)
+        else:
+            sha256 = retrying(patience, lambda: download(file.url, partial, file.bytes, patience, exact=True))
         if sha256 != file.sha256:
-            raise ComponentError(
-                'sha256-mismatch', f'{file.name} from {public_name(file.url)} has SHA-256 {sha256}, the manifest says {file.sha256}'
-            )
+            source = file.url if is_site(file.url) else public_name(file.url)
+            raise ComponentError('sha256-mismatch', f'{file.name} from {source} has SHA-256 {sha256}, the manifest says {file.sha256}')
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 // One call to the KFP API: token, timeout, size limit, and every failure as one of our errors (facts/kubeflow.md §1).
 // Nothing that is sent is put into a message: parameter values may carry signatures.
 import type { z } from 'zod';
+import { identityOf, readLimited, readTail, retryWords, whyUnreachable } from '../../clients/answers.ts';
 import { RejectedError, TransientError } from '../../errors/errors.ts';
 
 export interface KubeflowHttpOptions {
@@ -62,7 +63,7 @@ export function createKubeflowHttp(options: KubeflowHttpOptions): KubeflowHttp {
         signal: AbortSignal.timeout(options.timeoutMs),
         ...(body === undefined ? {} : { body }),
       });
-      return { response, identity: token === null ? 'no token' : identityOf(token) };
+      return { response, identity: identityOf(token) };
     } catch (error) {
       throw unreachable(call, base, options.timeoutMs, error);
     }
@@ -79,7 +80,7 @@ export function createKubeflowHttp(options: KubeflowHttpOptions): KubeflowHttp {
     async tail(path, maxBytes) {
       const call: Call = { method: 'GET', path };
       const { response, identity } = await send(call, '/apis/v1alpha1');
-      if (response.ok) return readTail(call, base, options.timeoutMs, response, maxBytes);
+      if (response.ok) return reading(call, base, options.timeoutMs, () => readTail(response, maxBytes));
       const text = await readText(call, base, options.timeoutMs, response);
       if (response.status === 404) return null;
       throw refusal({ call, status: response.status, headers: response.headers, text, identity, options });
@@ -131,10 +132,16 @@ function refusal({ call, status, headers, text, identity, options }: Refusal): E
     );
   }
   if (status === 429) {
-    return new TransientError('backend-throttled', `Kubeflow is throttling ${what} (429); ${wait(headers, options.now())}. ${message}`);
+    return new TransientError(
+      'backend-throttled',
+      `Kubeflow is throttling ${what} (429); ${retryWords(headers, options.now())}. ${message}`,
+    );
   }
   if (status === 408 || status >= 500) {
-    return new TransientError('backend-failing', `Kubeflow answered ${what} with ${status}; ${wait(headers, options.now())}. ${message}`);
+    return new TransientError(
+      'backend-failing',
+      `Kubeflow answered ${what} with ${status}; ${retryWords(headers, options.now())}. ${message}`,
+    );
   }
   return new RejectedError('backend-refused', `Kubeflow refused ${what} with ${status}: ${message}`);
 }
@@ -153,56 +160,28 @@ function serverMessage(text: string): string {
   return text.trim() || '(no message)';
 }
 
-function wait(headers: Headers, now: number): string {
-  const value = headers.get('retry-after');
-  if (!value) return 'it did not say when to try again';
-  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - now) / 1000);
-  return Number.isFinite(seconds) ? `try again in ${Math.max(0, seconds)} s` : 'it did not say when to try again';
-}
-
 function unreachable(call: Call, base: string, timeoutMs: number, error: unknown): TransientError {
-  const timedOut = error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const reason = timedOut ? `no answer within ${timeoutMs / 1000} s` : cause instanceof Error ? cause.message : String(cause);
+  const reason = whyUnreachable(error, timeoutMs);
   return new TransientError('backend-unreachable', `Kubeflow at ${base} did not answer ${call.method} ${call.path}: ${reason}.`, {
     cause: error,
   });
 }
 
-async function readText(call: Call, base: string, timeoutMs: number, response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of bodyOf(call, base, timeoutMs, response)) {
-    size += chunk.byteLength;
-    if (size > MAX_ANSWER_BYTES) {
-      throw new RejectedError(
-        'backend-answer-invalid',
-        `Kubeflow's answer to ${call.method} ${call.path} is larger than ${MAX_ANSWER_BYTES} bytes.`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+function readText(call: Call, base: string, timeoutMs: number, response: Response): Promise<string> {
+  const tooLarge = () =>
+    new RejectedError(
+      'backend-answer-invalid',
+      `Kubeflow's answer to ${call.method} ${call.path} is larger than ${MAX_ANSWER_BYTES} bytes.`,
+    );
+  return reading(call, base, timeoutMs, () => readLimited(response, MAX_ANSWER_BYTES, tooLarge));
 }
 
-async function readTail(call: Call, base: string, timeoutMs: number, response: Response, maxBytes: number): Promise<string> {
-  let kept = Buffer.alloc(0);
-  for await (const chunk of bodyOf(call, base, timeoutMs, response)) {
-    kept = Buffer.concat([kept, chunk]);
-    if (kept.byteLength > maxBytes) kept = kept.subarray(kept.byteLength - maxBytes);
-  }
-  // A cut in the middle of a character would show as a replacement sign: drop continuation bytes at the front.
-  let start = 0;
-  while (start < kept.byteLength && start < 3 && ((kept[start] ?? 0) & 0xc0) === 0x80) start += 1;
-  return kept.subarray(start).toString('utf8');
-}
-
-async function* bodyOf(call: Call, base: string, timeoutMs: number, response: Response): AsyncGenerator<Uint8Array> {
-  if (!response.body) return;
+/** A stream that breaks while it is read is a call without an answer. */
+async function reading<Result>(call: Call, base: string, timeoutMs: number, read: () => Promise<Result>): Promise<Result> {
   try {
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) yield chunk;
+    return await read();
   } catch (error) {
-    throw unreachable(call, base, timeoutMs, error);
+    throw error instanceof RejectedError ? error : unreachable(call, base, timeoutMs, error);
   }
 }
 
@@ -220,15 +199,4 @@ function parseAnswer<Schema extends z.ZodType>(call: Call, text: string, schema:
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
   throw new RejectedError('backend-answer-invalid', `Kubeflow's answer to ${call.method} ${call.path} is not understood: ${problems}.`);
-}
-
-/** Who the token says it is, for messages only (nothing is decided by it). */
-function identityOf(token: string): string {
-  try {
-    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { sub?: unknown };
-    if (typeof claims.sub === 'string' && claims.sub) return `"${claims.sub.slice(0, 200)}"`;
-  } catch {
-    // Not a JWT: nothing can be said about it.
-  }
-  return 'of an opaque token';
 }

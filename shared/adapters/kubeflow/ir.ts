@@ -1,102 +1,88 @@
 // A graph of container steps → IR YAML (PipelineSpec 2.1.0, facts/kubeflow.md §2), named by the hash of its content.
 // Pure: the same graph gives the same text, parameter values never reach it, and every reference resolves or the graph is refused.
 import { stringify } from 'yaml';
-import type { JobSpec, JobStep, StepArgument } from '../../contracts/training.ts';
+import type { JobSpec, OutputType } from '../../contracts/training.ts';
 import { digestOf } from '../../decisions/digest.ts';
-import { RejectedError } from '../../errors/errors.ts';
-
-/** A compiled graph. `spec` is what `yaml` holds; `name` is `<graph>-<16 hex of the content>`. */
-export interface CompiledPipeline {
-  name: string;
-  yaml: string;
-  spec: PipelineSpec;
-}
-
-type ParameterType = 'STRING' | 'NUMBER_DOUBLE' | 'BOOLEAN';
-type Definitions<Definition> = Record<string, Definition>;
-interface ArtifactDefinition {
-  artifactType: { schemaTitle: 'system.Artifact'; schemaVersion: '0.0.1' };
-}
-
-export interface ComponentSpec {
-  executorLabel: string;
-  inputDefinitions?: { parameters?: Definitions<{ parameterType: ParameterType }>; artifacts?: Definitions<ArtifactDefinition> };
-  outputDefinitions?: { artifacts: Definitions<ArtifactDefinition> };
-}
-
-export interface TaskSpec {
-  taskInfo: { name: string };
-  componentRef: { name: string };
-  cachingOptions: Record<string, never>;
-  dependentTasks?: string[];
-  inputs?: {
-    parameters?: Definitions<{ componentInputParameter: string }>;
-    artifacts?: Definitions<{ taskOutputArtifact: { producerTask: string; outputArtifactKey: string } }>;
-  };
-}
-
-export interface PipelineSpec {
-  pipelineInfo: { name: string };
-  schemaVersion: '2.1.0';
-  sdkVersion: string;
-  components: Definitions<ComponentSpec>;
-  deploymentSpec: {
-    executors: Definitions<{
-      container: {
-        image: string;
-        command: string[];
-        args?: string[];
-        resources: { resourceCpuLimit: string; resourceMemoryLimit: string };
-      };
-    }>;
-  };
-  root: {
-    inputDefinitions?: { parameters: Definitions<{ parameterType: ParameterType }> };
-    dag: { tasks: Definitions<TaskSpec> };
-  };
-}
+import { type Graph, graphOf, type GraphJob, type GraphTask, invalid, type TaskArgument } from './graph.ts';
+import type {
+  ArtifactDefinition,
+  CompiledPipeline,
+  ComponentSpec,
+  ContainerSpec,
+  ParameterType,
+  PipelineSpec,
+  PlatformSpec,
+  TaskSpec,
+} from './ir-types.ts';
+import { containerExtras, executorConfig, type PodOptions } from './platform.ts';
 
 /** Free text of the document; part of the content, so it changes only when the compiler's output does. */
-const COMPILER = 'sluice-ir-1';
+const COMPILER = 'sluice-ir-2';
 /** Leaves room for the hash within the 63 characters of a Kubernetes name; cut before the hash, which covers the whole name. */
 const MAX_GRAPH_NAME = 46;
-const ARTIFACT: ArtifactDefinition = { artifactType: { schemaTitle: 'system.Artifact', schemaVersion: '0.0.1' } };
 /** Macros that the server expands in string parameters (facts/kubeflow.md §1). */
 const MACRO = /\[\[(RunUUID|CurrentTime|ScheduledTime|Index)[^\]]*\]\]/;
+/** How a step is told where metadata of its artifacts goes; only steps with an artifact that is nothing but metadata get it. */
+const METADATA_ARGUMENTS = ['--executor-input', '{{$}}'];
 
-/** Compiles the graph of a job. Rejects `graph-invalid` (a reference without a producer, a cycle, text that the server would rewrite). */
-export function compilePipeline(job: Pick<JobSpec, 'graph' | 'steps' | 'parameters'>): CompiledPipeline {
-  const steps = indexSteps(job.steps);
-  checkParameters(job.parameters);
-  const parameterNames = Object.keys(job.parameters).sort();
-  const parameters = definitions(parameterNames, (name) => ({ parameterType: typeOf(job.parameters[name]) }));
-  const compiled = job.steps.map((step) => compileStep(step, steps, job.parameters));
-  refuseCycles(job.steps);
+/**
+ * Compiles the graph of a job. Rejects `graph-invalid` (a reference without a producer, a cycle, text that the server would rewrite),
+ * `kubeflow-unsupported` (what the pipeline format cannot say) and `parameter-too-large`.
+ */
+export function compilePipeline(job: GraphJob, options: PodOptions = {}): CompiledPipeline {
+  const graph = graphOf(job);
+  const outputs = indexOutputs(graph.tasks);
+  checkParameters(graph.parameters);
+  const parameterNames = Object.keys(graph.parameters).sort();
+  const parameters = definitions(parameterNames, (name) => ({ parameterType: typeOf(graph.parameters[name]) }));
+  const compiled = graph.tasks.map((task) => compileTask(task, outputs, graph));
+  refuseCycles(graph.tasks);
+  const platform: PlatformSpec = {
+    platforms: {
+      kubernetes: {
+        deploymentSpec: {
+          executors: Object.fromEntries(graph.tasks.map((task) => [`exec-${task.name}`, executorConfig(job, task, options)])),
+        },
+      },
+    },
+  };
+  const containers = compiled.map(({ task, container }) => [`exec-${task.name}`, { container: withExtras(job, task, container, options) }]);
   const spec = (name: string): PipelineSpec => ({
     pipelineInfo: { name },
     schemaVersion: '2.1.0',
     sdkVersion: COMPILER,
-    components: Object.fromEntries(compiled.map(({ step, component }) => [`comp-${step.name}`, component])),
-    deploymentSpec: { executors: Object.fromEntries(compiled.map(({ step, container }) => [`exec-${step.name}`, { container }])) },
+    components: Object.fromEntries(compiled.map(({ task, component }) => [`comp-${task.name}`, component])),
+    deploymentSpec: { executors: Object.fromEntries(containers) as PipelineSpec['deploymentSpec']['executors'] },
     root: {
       ...(parameterNames.length > 0 ? { inputDefinitions: { parameters } } : {}),
-      dag: { tasks: Object.fromEntries(compiled.map(({ step, task }) => [step.name, task])) },
+      dag: { tasks: Object.fromEntries(compiled.map(({ task, spec: node }) => [task.name, node])) },
     },
   });
-  const name = `${job.graph.slice(0, MAX_GRAPH_NAME).replace(/-+$/, '')}-${digestOf(spec(job.graph)).slice(0, 16)}`;
-  return { name, yaml: toYaml(spec(name)), spec: spec(name) };
+  const hash = digestOf({ spec: spec(graph.name), platform }).slice(0, 16);
+  const name = `${graph.name.slice(0, MAX_GRAPH_NAME).replace(/-+$/, '')}-${hash}`;
+  return { name, yaml: `${toYaml(spec(name))}---\n${toYaml(platform)}`, spec: spec(name), platform, parameters: graph.parameters };
 }
 
 /** Every string and key quoted: the server reads YAML 1.1, where plain `no`, `on`, `1_0` or `12:30` are not strings. */
-function toYaml(spec: PipelineSpec): string {
-  return stringify(spec, { lineWidth: 0, aliasDuplicateObjects: false, defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'QUOTE_DOUBLE' });
+function toYaml(document: object): string {
+  return stringify(document, {
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+    defaultStringType: 'QUOTE_DOUBLE',
+    defaultKeyType: 'QUOTE_DOUBLE',
+  });
 }
 
-function indexSteps(steps: readonly JobStep[]): Map<string, Set<string>> {
-  const outputs = new Map<string, Set<string>>();
-  for (const step of steps) {
-    if (outputs.has(step.name)) throw invalid(`two steps are called "${step.name}"`);
-    outputs.set(step.name, new Set(step.args.flatMap((argument) => (isOwnOutput(argument) ? [argument.output] : []))));
+/** Task → its outputs, each with its type: those that an argument names, and those that are declared only. */
+type Outputs = ReadonlyMap<string, ReadonlyMap<string, OutputType>>;
+
+function indexOutputs(tasks: readonly GraphTask[]): Outputs {
+  const outputs = new Map<string, Map<string, OutputType>>();
+  for (const task of tasks) {
+    if (outputs.has(task.name)) throw invalid(`two steps are called "${task.name}"`);
+    const named = [...task.args.flatMap((argument) => (isOwnOutput(argument) ? [argument.output] : [])), ...Object.keys(task.outputTypes)];
+    const typed = (key: string): OutputType => (Object.hasOwn(task.outputTypes, key) ? task.outputTypes[key] : undefined) ?? 'Artifact';
+    outputs.set(task.name, new Map([...new Set(named)].sort().map((key) => [key, typed(key)])));
   }
   return outputs;
 }
@@ -111,58 +97,45 @@ function checkParameters(parameters: JobSpec['parameters']): void {
   }
 }
 
-interface CompiledStep {
-  step: JobStep;
+interface CompiledTask {
+  task: GraphTask;
   component: ComponentSpec;
-  task: TaskSpec;
-  container: PipelineSpec['deploymentSpec']['executors'][string]['container'];
+  spec: TaskSpec;
+  container: ContainerSpec;
 }
 
-function compileStep(step: JobStep, outputsOf: ReadonlyMap<string, ReadonlySet<string>>, parameters: JobSpec['parameters']): CompiledStep {
-  const used = new Set<string>();
-  const inputs = new Map<string, { from: string; output: string }>();
-  const args = step.args.map((argument) => {
-    if (typeof argument === 'string') return literal(step, argument);
-    if ('parameter' in argument) {
-      if (!Object.hasOwn(parameters, argument.parameter)) {
-        throw invalid(`step "${step.name}" uses parameter "${argument.parameter}", which the job does not have`);
-      }
-      used.add(argument.parameter);
-      return `{{$.inputs.parameters['${argument.parameter}']}}`;
-    }
-    if (!('from' in argument)) return `{{$.outputs.artifacts['${argument.output}'].path}}`;
-    const produced = outputsOf.get(argument.from);
-    if (!produced) throw invalid(`step "${step.name}" reads from step "${argument.from}", which does not exist`);
-    if (!produced.has(argument.output)) {
-      throw invalid(`step "${step.name}" reads output "${argument.output}" of step "${argument.from}", which writes no such output`);
-    }
-    const key = inputName(argument.from, argument.output);
-    inputs.set(key, { from: argument.from, output: argument.output });
-    return `${literal(step, argument.prefix ?? '')}{{$.inputs.artifacts['${key}'].path}}`;
-  });
-  const outputs = [...(outputsOf.get(step.name) ?? [])].sort();
+function compileTask(task: GraphTask, outputsOf: Outputs, { parameters }: Graph): CompiledTask {
+  const { args, used, inputs } = compileArguments(task, outputsOf, parameters);
+  const outputs = outputsOf.get(task.name) ?? new Map<string, OutputType>();
   const parameterNames = [...used].sort();
   const inputNames = [...inputs.keys()].sort();
-  const producers = [...new Set([...inputs.values()].map((input) => input.from))].sort();
+  const typeOfInput = (key: string): OutputType => {
+    const source = inputs.get(key);
+    return outputsOf.get(source?.from ?? '')?.get(source?.output ?? '') ?? 'Artifact';
+  };
+  const producers = [...new Set([...[...inputs.values()].map((input) => input.from), ...task.after])].sort();
   return {
-    step,
+    task,
     component: {
-      executorLabel: `exec-${step.name}`,
+      executorLabel: `exec-${task.name}`,
       ...(parameterNames.length + inputNames.length > 0
         ? {
             inputDefinitions: {
               ...present('parameters', parameterNames, (name) => ({ parameterType: typeOf(parameters[name]) })),
-              ...present('artifacts', inputNames, () => ARTIFACT),
+              ...present('artifacts', inputNames, (key) => artifact(typeOfInput(key))),
             },
           }
         : {}),
-      ...(outputs.length > 0 ? { outputDefinitions: { artifacts: definitions(outputs, () => ARTIFACT) } } : {}),
+      ...(outputs.size > 0
+        ? { outputDefinitions: { artifacts: definitions([...outputs.keys()], (key) => artifact(outputs.get(key) ?? 'Artifact')) } }
+        : {}),
     },
-    task: {
-      taskInfo: { name: step.name },
-      componentRef: { name: `comp-${step.name}` },
+    spec: {
+      taskInfo: { name: task.name },
+      componentRef: { name: `comp-${task.name}` },
       cachingOptions: {}, // absent enableCache = off: a cached step would silently hand back an older dataset
       ...(producers.length > 0 ? { dependentTasks: producers } : {}),
+      ...(task.always ? { triggerPolicy: { strategy: 'ALL_UPSTREAM_TASKS_COMPLETED' } } : {}),
       ...(parameterNames.length + inputNames.length > 0
         ? {
             inputs: {
@@ -176,12 +149,54 @@ function compileStep(step: JobStep, outputsOf: ReadonlyMap<string, ReadonlySet<s
         : {}),
     },
     container: {
-      image: step.image,
-      command: step.command.map((part) => literal(step, part)),
+      image: task.image,
+      command: task.command.map((part) => literal(task, part)),
       ...(args.length > 0 ? { args } : {}),
-      resources: { resourceCpuLimit: String(step.cpu), resourceMemoryLimit: memory(step.memoryGiB) },
+      resources: resources(task),
     },
   };
+}
+
+function compileArguments(task: GraphTask, outputsOf: Outputs, parameters: JobSpec['parameters']) {
+  const used = new Set<string>();
+  const inputs = new Map<string, { from: string; output: string }>();
+  const args = task.args.map((argument) => {
+    if (typeof argument === 'string') return literal(task, argument);
+    if ('parameter' in argument) {
+      if (!Object.hasOwn(parameters, argument.parameter)) {
+        throw invalid(`step "${task.name}" uses parameter "${argument.parameter}", which the job does not have`);
+      }
+      used.add(argument.parameter);
+      return `{{$.inputs.parameters['${argument.parameter}']}}`;
+    }
+    if (!('from' in argument)) return `{{$.outputs.artifacts['${argument.output}'].path}}`;
+    const produced = outputsOf.get(argument.from);
+    if (!produced) throw invalid(`step "${task.name}" reads from step "${argument.from}", which does not exist`);
+    if (!produced.has(argument.output)) {
+      throw invalid(`step "${task.name}" reads output "${argument.output}" of step "${argument.from}", which writes no such output`);
+    }
+    const key = inputName(argument.from, argument.output);
+    inputs.set(key, { from: argument.from, output: argument.output });
+    const below = 'below' in argument ? `/${argument.below}` : '';
+    return `${literal(task, argument.prefix ?? '')}{{$.inputs.artifacts['${key}'].path}}${below}`;
+  });
+  const named = new Set(task.args.flatMap((argument) => (isOwnOutput(argument) ? [argument.output] : [])));
+  const saysMore = Object.keys(task.outputTypes).some((key) => !named.has(key));
+  return { args: [...args, ...(saysMore ? METADATA_ARGUMENTS : [])], used, inputs };
+}
+
+/** Requests equal limits: the scheduler counts what the step may use, and the pod is the last to be evicted. */
+function resources({ cpu, memoryGiB }: GraphTask): ContainerSpec['resources'] {
+  const amount = Number.isInteger(memoryGiB) ? `${memoryGiB}Gi` : `${Math.max(1, Math.round(memoryGiB * 1024))}Mi`;
+  return {
+    ...{ resourceCpuRequest: String(cpu), resourceCpuLimit: String(cpu) },
+    ...{ resourceMemoryRequest: amount, resourceMemoryLimit: amount },
+  };
+}
+
+function withExtras(job: GraphJob, task: GraphTask, container: ContainerSpec, options: PodOptions): ContainerSpec {
+  const { env, accelerator } = containerExtras(job, task, options);
+  return { ...container, ...(env ? { env } : {}), resources: { ...container.resources, ...(accelerator ? { accelerator } : {}) } };
 }
 
 /** Unique for each pair: a step name has single hyphens only, so the first `__` ends it. */
@@ -189,8 +204,12 @@ function inputName(step: string, output: string): string {
   return `${step.replaceAll('-', '_')}__${output}`;
 }
 
-function literal(step: JobStep, text: string): string {
-  if (text.includes('{{')) throw invalid(`step "${step.name}" has a literal with "{{", which the workflow engine would expand`);
+function artifact(type: OutputType): ArtifactDefinition {
+  return { artifactType: { schemaTitle: `system.${type}`, schemaVersion: '0.0.1' } };
+}
+
+function literal(task: GraphTask, text: string): string {
+  if (text.includes('{{')) throw invalid(`step "${task.name}" has a literal with "{{", which the workflow engine would expand`);
   return text;
 }
 
@@ -200,13 +219,12 @@ function typeOf(value: string | number | boolean | undefined): ParameterType {
   return typeof value === 'boolean' ? 'BOOLEAN' : 'STRING';
 }
 
-function memory(gibibytes: number): string {
-  return Number.isInteger(gibibytes) ? `${gibibytes}Gi` : `${Math.max(1, Math.round(gibibytes * 1024))}Mi`;
-}
-
-function refuseCycles(steps: readonly JobStep[]): void {
+function refuseCycles(tasks: readonly GraphTask[]): void {
   const waits = new Map(
-    steps.map((step) => [step.name, new Set(step.args.flatMap((argument) => (isForeign(argument) ? [argument.from] : [])))]),
+    tasks.map((task) => [
+      task.name,
+      new Set([...task.after, ...task.args.flatMap((argument) => (isForeign(argument) ? [argument.from] : []))]),
+    ]),
   );
   while (waits.size > 0) {
     const ready = [...waits].filter(([, producers]) => [...producers].every((producer) => !waits.has(producer)));
@@ -215,11 +233,11 @@ function refuseCycles(steps: readonly JobStep[]): void {
   }
 }
 
-function isOwnOutput(argument: StepArgument): argument is { output: string } {
+function isOwnOutput(argument: TaskArgument): argument is { output: string } {
   return typeof argument === 'object' && 'output' in argument && !('from' in argument);
 }
 
-function isForeign(argument: StepArgument): argument is { from: string; output: string } {
+function isForeign(argument: TaskArgument): argument is { from: string; output: string } {
   return typeof argument === 'object' && 'from' in argument;
 }
 
@@ -234,8 +252,4 @@ function present<Key extends string, Value>(
   make: (name: string) => Value,
 ): Partial<Record<Key, Record<string, Value>>> {
   return names.length > 0 ? ({ [key]: definitions(names, make) } as Partial<Record<Key, Record<string, Value>>>) : {};
-}
-
-function invalid(problem: string): RejectedError {
-  return new RejectedError('graph-invalid', `The job's graph cannot be compiled: ${problem}.`);
 }

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RejectedError } from '../../errors/errors.ts';
 import type { KubeflowHttp } from './http.ts';
-import type { CompiledPipeline } from './ir.ts';
+import type { CompiledPipeline } from './ir-types.ts';
 import { equals, Experiment, ExperimentList, Pipeline, PipelineVersion, PipelineVersionList } from './wire.ts';
 
 /** Which version of which pipeline: what a run must name, since "latest" is a race. */
@@ -92,11 +92,16 @@ function isNamed(version: PipelineVersion, compiled: CompiledPipeline): boolean 
   return version.display_name === compiled.name || version.name === compiled.name;
 }
 
-/** Compares what the server shows of the document; a server that shows none is believed. With Kubernetes options the document is nested. */
+/**
+ * Compares what the server shows of the documents; a server that shows none is believed. With Kubernetes options they are nested; where
+ * only the first is shown (older servers), it alone is compared.
+ */
 function hasContent(version: PipelineVersion, compiled: CompiledPipeline): boolean {
   const shown = version.pipeline_spec;
   if (!shown) return true;
   const nested = shown['pipeline_spec'];
   const spec = (typeof nested === 'object' && nested !== null ? nested : shown) as Record<string, unknown>;
+  const platform = shown['platform_spec'];
+  if (platform !== undefined && !isDeepStrictEqual(platform, compiled.platform)) return false;
   return (['components', 'deploymentSpec', 'root'] as const).every((key) => isDeepStrictEqual(spec[key], compiled.spec[key]));
 }

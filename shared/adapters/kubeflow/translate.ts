@@ -11,7 +11,7 @@ export function jobState(run: Run): JobState {
   return { ...stateOf(run), ...timesOf(run) };
 }
 
-function stateOf(run: Run): Pick<JobState, 'state' | 'reason'> {
+function stateOf(run: Run): Pick<JobState, 'state' | 'reason' | 'vendorState'> {
   const state = run.state ?? '';
   switch (state) {
     case '':
@@ -20,32 +20,56 @@ function stateOf(run: Run): Pick<JobState, 'state' | 'reason'> {
     case 'PENDING':
       return { state: 'pending', reason: null };
     case 'RUNNING':
-      return { state: 'running', reason: null };
+      return workHasBegun(run)
+        ? { state: 'running', reason: null }
+        : { state: 'pending', reason: 'no step has started yet', vendorState: state };
     case 'CANCELING':
-      return { state: 'running', reason: 'being cancelled' };
+      return { state: 'running', reason: 'being cancelled', vendorState: state };
     case 'PAUSED':
-      return { state: 'running', reason: 'paused in Kubeflow' };
+      return { state: 'running', reason: 'paused in Kubeflow', vendorState: state };
     case 'SUCCEEDED':
       return { state: 'succeeded', reason: null };
     case 'CANCELED':
       return { state: 'cancelled', reason: failureOf(run) };
     case 'SKIPPED':
-      return { state: 'failed', reason: 'Kubeflow skipped the run: nothing was executed' };
+      return { state: 'failed', reason: 'Kubeflow skipped the run: nothing was executed', vendorState: state };
     case 'FAILED':
       if (run.state_history?.some((entry) => entry.state === 'CANCELING')) {
-        return { state: 'cancelled', reason: 'cancelled on request; the workflow ended as FAILED' };
+        return { state: 'cancelled', reason: 'cancelled on request; the workflow ended as FAILED', vendorState: state };
       }
       return { state: 'failed', reason: failureOf(run) ?? 'Kubeflow gave no reason' };
     default:
-      return { state: 'running', reason: `unknown Kubeflow state "${state.slice(0, 60)}"` };
+      return { state: 'running', reason: `unknown Kubeflow state "${state.slice(0, 60)}"`, vendorState: state.slice(0, 100) };
   }
+}
+
+/**
+ * A workflow is RUNNING as soon as its first driver is; work begins with a step. A server that shows no tasks is believed. A step's own
+ * PENDING is Argo's for "its pod has no container yet".
+ */
+function workHasBegun(run: Run): boolean {
+  const tasks = run.run_details?.task_details ?? [];
+  const steps = tasks.filter(isStep);
+  return tasks.length === 0 || steps.some(({ state }) => state !== undefined && state !== '' && state !== 'PENDING' && state !== 'SKIPPED');
+}
+
+/** The failed tasks, steps before drivers, the first to end before those that failed because of it. */
+function failedTasks(run: Run): Task[] {
+  const end = (task: Task) => instant(task.end_time) ?? Infinity;
+  return (run.run_details?.task_details ?? [])
+    .filter((task) => task.state === 'FAILED' || task.error?.message)
+    .sort((a, b) => Number(isStep(b)) - Number(isStep(a)) || (end(a) === end(b) ? 0 : end(a) - end(b)));
+}
+
+/** Name of the step that failed first; null when no step did. */
+export function rootFailure(run: Run): string | null {
+  return failedTasks(run).find(isStep)?.display_name ?? null;
 }
 
 /** The failing task's own error, else the run's. Drivers and the root repeat their child's failure, so steps come first. */
 function failureOf(run: Run): string | null {
-  const failed = (run.run_details?.task_details ?? []).filter((task) => task.state === 'FAILED' || task.error?.message);
-  const task =
-    failed.find((candidate) => isStep(candidate) && candidate.error?.message) ?? failed.find((candidate) => candidate.error?.message);
+  const failed = failedTasks(run);
+  const task = failed.find((candidate) => candidate.error?.message);
   if (task?.error?.message) return withoutSecrets(`step ${task.display_name ?? task.task_id ?? '(unnamed)'}: ${task.error.message}`);
   if (run.error?.message) return withoutSecrets(run.error.message);
   const named = failed.find(isStep)?.display_name;

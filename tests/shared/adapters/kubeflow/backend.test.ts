@@ -54,6 +54,8 @@ const job: JobSpec = {
     },
   ],
   parameters: { url: SIGNED, epochs: 3 },
+  inputs: {},
+  exports: [],
   labels: { run: 'r1', pipeline: 'ble' },
 };
 
@@ -82,7 +84,7 @@ describe('submitting', () => {
         sent = (await request.json()) as Record<string, unknown>;
         return answer({ run_id: sent['run_id'] });
       }),
-      { pipelineRoot: 's3://bucket/root', serviceAccount: 'runner' },
+      { pipelineRoot: 's3://bucket/root', runAs: 'runner' },
     );
 
     const submitted = await backend.submit(job);

@@ -2,7 +2,7 @@
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createCaFetch } from '../../../../shared/adapters/kubeflow/ca-fetch.ts';
+import { createCaFetch } from '../../../shared/clients/ca-fetch.ts';
 import { CERTIFICATE, KEY } from './gateway-certificate.ts';
 
 let url = '';

@@ -1,0 +1,141 @@
+// What a task's pod is asked to be: the Kubernetes half of the IR (`platforms.kubernetes`, facts/kubeflow.md §2).
+// What the IR cannot say is refused by name, never left out: a step must not run elsewhere than it was told.
+import type { JobSpec } from '../../contracts/training.ts';
+import { RejectedError } from '../../errors/errors.ts';
+import type { GraphTask } from './graph.ts';
+
+/** How this deployment's pods are made; nothing of it is a secret. */
+export interface PodOptions {
+  imagePullSecrets?: readonly string[];
+  /** Label whose value a mutating policy of the cluster turns into the pod's runtimeClassName: the IR has no such field. */
+  runtimeClassLabel?: string;
+  /** What a pod must have to be inside an enclave, e.g. `sgx.intel.com/epc` and `512Mi` (facts/kubeflow.md §5: check the name on the cluster). */
+  enclaveResource?: { name: string; quantity: string };
+  /** The site's data: a volume claim in the namespace, mounted into the fetch step. */
+  site?: { claim: string; mountPath: string };
+  /** AWS identity of the steps that send: a projected service-account token for this audience, exchanged for this role. Never a key. */
+  aws?: { roleArn: string; audience: string; region: string };
+}
+
+/** Label that names the task on its pod. */
+export const STEP_LABEL = 'sluice/step';
+/** Label of pods that get the AWS identity from the PodDefault `POD_DEFAULT`. */
+export const AWS_LABEL = 'sluice/aws-web-identity';
+export const ENCLAVE_ANNOTATION = 'sluice/enclave';
+export const RUNTIME_CLASS_ANNOTATION = 'sluice/runtime-class';
+export const POD_DEFAULT = 'sluice-aws-web-identity';
+const TOKEN_FOLDER = '/var/run/secrets/sluice/aws';
+
+/** `platforms.kubernetes.deploymentSpec.executors.<label>`. */
+export interface ExecutorConfig {
+  podMetadata: { labels: Record<string, string>; annotations?: Record<string, string> };
+  nodeSelector?: { labels: Record<string, string> };
+  tolerations?: { key: string; operator: string; value?: string; effect?: string }[];
+  imagePullSecret?: { secretName: string }[];
+  pvcMount?: { constant: string; mountPath: string }[];
+  activeDeadlineSeconds?: number;
+}
+
+/** What of the pod stands in document 1: environment and extended resources. */
+export interface ContainerExtras {
+  env?: { name: string; value: string }[];
+  accelerator?: { resourceType: string; resourceCount: string };
+}
+
+type Asked = Partial<Pick<JobSpec, 'nodes' | 'timeoutSeconds'>>;
+
+/** Rejects `kubeflow-unsupported` for what KFP cannot express with these options. */
+export function executorConfig(asked: Asked, task: GraphTask, options: PodOptions): ExecutorConfig {
+  const { nodes } = asked;
+  const runtimeClass = nodes?.runtimeClass;
+  if (runtimeClass !== undefined && options.runtimeClassLabel === undefined) {
+    throw unsupported(
+      `the runtime class "${runtimeClass}": the pipeline format has no runtimeClassName. Let a mutating policy of the cluster set it from a pod label, ` +
+        'and name that label in the settings of the Kubeflow backend (runtimeClassLabel)',
+    );
+  }
+  const annotations = {
+    ...(nodes === undefined ? {} : { [ENCLAVE_ANNOTATION]: task.kind === 'own' ? nodes.enclave : 'none' }),
+    ...(runtimeClass === undefined ? {} : { [RUNTIME_CLASS_ANNOTATION]: runtimeClass }),
+  };
+  const labels = {
+    [STEP_LABEL]: task.name.slice(0, 63),
+    ...(runtimeClass !== undefined && options.runtimeClassLabel !== undefined ? { [options.runtimeClassLabel]: runtimeClass } : {}),
+    ...(options.aws && task.sends ? { [AWS_LABEL]: 'true' } : {}),
+  };
+  return {
+    podMetadata: { labels, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
+    ...(nodes && Object.keys(nodes.selector).length > 0 ? { nodeSelector: { labels: sorted(nodes.selector) } } : {}),
+    ...(nodes && nodes.tolerations.length > 0 ? { tolerations: nodes.tolerations.map(toleration) } : {}),
+    ...(options.imagePullSecrets?.length ? { imagePullSecret: options.imagePullSecrets.map((secretName) => ({ secretName })) } : {}),
+    ...(task.readsSite ? { pvcMount: [siteMount(options)] } : {}),
+    ...(asked.timeoutSeconds === undefined ? {} : { activeDeadlineSeconds: asked.timeoutSeconds }),
+  };
+}
+
+/** Environment and resources of a task beside its processor and memory. Rejects `kubeflow-unsupported`. */
+export function containerExtras(asked: Asked, task: GraphTask, options: PodOptions): ContainerExtras {
+  const env = [
+    ...(task.readsSite ? [{ name: 'SLUICE_SITE_ROOT', value: siteMount(options).mountPath }] : []),
+    ...(options.aws && task.sends
+      ? [
+          { name: 'AWS_ROLE_ARN', value: options.aws.roleArn },
+          { name: 'AWS_WEB_IDENTITY_TOKEN_FILE', value: `${TOKEN_FOLDER}/token` },
+          { name: 'AWS_REGION', value: options.aws.region },
+        ]
+      : []),
+  ];
+  return { ...(env.length > 0 ? { env } : {}), ...enclaveOf(asked, task, options) };
+}
+
+function enclaveOf(asked: Asked, task: GraphTask, { enclaveResource }: PodOptions): ContainerExtras {
+  if (asked.nodes?.enclave !== 'gramine' || task.kind !== 'own') return {};
+  if (!enclaveResource) {
+    throw unsupported(
+      'enclave: gramine, because no enclave resource is configured (enclaveResource, e.g. sgx.intel.com/epc): without it a pod is on an SGX machine and ' +
+        'not in an enclave',
+    );
+  }
+  return { accelerator: { resourceType: enclaveResource.name, resourceCount: enclaveResource.quantity } };
+}
+
+/**
+ * The PodDefault (Kubeflow's own mutating webhook) that projects the AWS token: the pipeline format has no such volume. Whoever installs the
+ * target applies it to the namespace of the runs.
+ */
+export function awsPodDefault(namespace: string, aws: NonNullable<PodOptions['aws']>): object {
+  const volume = 'sluice-aws-token';
+  return {
+    apiVersion: 'kubeflow.org/v1alpha1',
+    kind: 'PodDefault',
+    metadata: { name: POD_DEFAULT, namespace },
+    spec: {
+      desc: 'Sluice: AWS web identity of steps that send models',
+      selector: { matchLabels: { [AWS_LABEL]: 'true' } },
+      volumes: [
+        {
+          name: volume,
+          projected: { sources: [{ serviceAccountToken: { path: 'token', audience: aws.audience, expirationSeconds: 3600 } }] },
+        },
+      ],
+      volumeMounts: [{ name: volume, mountPath: TOKEN_FOLDER, readOnly: true }],
+    },
+  };
+}
+
+function siteMount({ site }: PodOptions): { constant: string; mountPath: string } {
+  if (site) return { constant: site.claim, mountPath: site.mountPath };
+  throw unsupported('inputs of the site (site://…), because this backend has no data volume of a site (setting site: claim and mountPath)');
+}
+
+function toleration({ key, operator, value, effect }: NonNullable<JobSpec['nodes']>['tolerations'][number]) {
+  return { key, operator, ...(value === undefined ? {} : { value }), ...(effect === undefined ? {} : { effect }) };
+}
+
+function sorted(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function unsupported(what: string): RejectedError {
+  return new RejectedError('kubeflow-unsupported', `Kubeflow Pipelines cannot give this job ${what}.`);
+}
