@@ -1,26 +1,30 @@
-"""From checked rows to answers: label, probability, the best five, and all probabilities only where they were asked for.
+"""From checked rows to answers: label, probability, the best five, and all probabilities only where they were asked for; or one number.
 
 One shape for every dialect that leaves the shape to the server.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sluice_serve.model import Model, ranking
+from sluice_serve.model import Classifier, Model, Regressor, ranking
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Parallel lists, one entry per row."""
+    """Parallel lists, one entry per row. `values` is there for a model of numbers, the probabilities for one of classes."""
 
     labels: list[str]
-    probabilities: list[float]
-    topLabels: list[list[str]]
-    topProbabilities: list[list[float]]
-    full: list[list[float]] | None
+    probabilities: list[float] = field(default_factory=list)
+    topLabels: list[list[str]] = field(default_factory=list)
+    topProbabilities: list[list[float]] = field(default_factory=list)
+    full: list[list[float]] | None = None
+    values: list[float] | None = None
 
-    def to_json(self, classes: Sequence[str]) -> list[dict[str, object]]:
-        """`{label, probability, top: [{label, probability}], probabilities?: {label: probability}}` per row."""
+    def to_json(self, model: Model) -> list[dict[str, object]]:
+        """`{label, probability, top: [{label, probability}], probabilities?: {label: probability}}` per row, or `{label, value}`."""
+        if self.values is not None:
+            return [{'label': label, 'value': value} for label, value in zip(self.labels, self.values, strict=True)]
+        classes = model.classes if isinstance(model, Classifier) else ()
         found: list[dict[str, object]] = []
         for index, label in enumerate(self.labels):
             top = zip(self.topLabels[index], self.topProbabilities[index], strict=True)
@@ -34,9 +38,25 @@ class Answers:
             found.append(answer)
         return found
 
+    def to_csv(self) -> str:
+        """`label,probability` lines, or one number per line."""
+        if self.values is not None:
+            return ''.join(f'{value!r}\n' for value in self.values)
+        return ''.join(f'{label},{value!r}\n' for label, value in zip(self.labels, self.probabilities, strict=True))
+
+
+def number_label(value: float) -> str:
+    """A number as a label: six decimals, enough to tell answers apart and few enough to hide the last bits of a sum."""
+    return f'{value:.6f}'
+
 
 def predict(model: Model, rows: Sequence[Sequence[float]], *, full: bool = False) -> Answers:
     """Answers for checked rows."""
+    if isinstance(model, Regressor):
+        values: list[float] = model.values(rows).tolist()
+        return Answers(labels=[number_label(value) for value in values], values=values)
+    if not isinstance(model, Classifier):
+        raise TypeError(f'{type(model).__name__} is neither a classifier nor a regressor')
     probabilities = model.probabilities(rows)
     order = ranking(probabilities)
     best = [[float(probabilities[row, column]) for column in columns] for row, columns in enumerate(order)]

@@ -1,14 +1,19 @@
-"""Checks input rows: shape, finiteness and the bounds of each feature. The message names row, column and what was expected.
+"""Checks input rows: shape, finiteness, bounds and levels of each column. The message names row, column and what was expected.
 
-Every dialect ends here, so that the same bad row gets the same answer everywhere.
+Every dialect ends here, so that the same bad row gets the same answer everywhere. A category is given as its text or as the number of
+its level, which is how golden rows hold it; what may be missing is null. Out come numbers only: levels, and NaN for missing.
 """
 
 import json
 import math
+import re
 from collections.abc import Sequence
 
 from sluice_serve.exchange import BadRequest
-from sluice_serve.model import Feature, Model
+from sluice_serve.model import Model
+from sluice_tabular import CategoryColumn, Column
+
+_NUMBER = re.compile(r'[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?')
 
 
 def parse_json(body: bytes) -> dict[str, object]:
@@ -28,8 +33,16 @@ def parse_json(body: bytes) -> dict[str, object]:
     return value
 
 
+def from_text(text: str) -> object:
+    """A field of CSV: the number, nothing for an empty one, or the text itself (`float` alone takes `1_0` and `nan`). The check judges all three."""
+    plain = text.strip()
+    if plain == '':
+        return None
+    return float(plain) if _NUMBER.fullmatch(plain) else text
+
+
 def check_rows(rows: object, model: Model, limit: int, what: str) -> list[list[float]]:
-    """Rows of numbers as wide as the model's input; `what` names them in errors, e.g. `instances`."""
+    """Rows as wide as the model's input; `what` names them in errors, e.g. `instances`."""
     if not isinstance(rows, list) or not rows:
         raise BadRequest(f'{what} must be a list of rows that is not empty')
     if len(rows) > limit:
@@ -37,15 +50,23 @@ def check_rows(rows: object, model: Model, limit: int, what: str) -> list[list[f
     return [_row(row, model.features, f'{what}[{index}]') for index, row in enumerate(rows)]
 
 
-def _row(row: object, features: Sequence[Feature], where: str) -> list[float]:
+def _row(row: object, features: Sequence[Column], where: str) -> list[float]:
     if not isinstance(row, list):
-        raise BadRequest(f'{where} must be a list of {len(features)} numbers, found {type(row).__name__}')
+        raise BadRequest(f'{where} must be a list of {len(features)} {_kind(features)}, found {type(row).__name__}')
     if len(row) != len(features):
         raise BadRequest(f'{where} has {len(row)} values; expected {len(features)}: {features[0].name} to {features[-1].name}')
-    return [_number(value, feature, f'{where}[{column}]') for column, (value, feature) in enumerate(zip(row, features, strict=True))]
+    return [_value(value, feature, f'{where}[{column}]') for column, (value, feature) in enumerate(zip(row, features, strict=True))]
 
 
-def _number(value: object, feature: Feature, where: str) -> float:
+def _kind(features: Sequence[Column]) -> str:
+    return 'values' if any(isinstance(feature, CategoryColumn) for feature in features) else 'numbers'
+
+
+def _value(value: object, feature: Column, where: str) -> float:
+    if isinstance(feature, CategoryColumn):
+        return _level(value, feature, where)
+    if value is None and feature.missing:
+        return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequest(f'{where} ({feature.name}) is {_shown(value)}, not a number')
     try:
@@ -55,6 +76,14 @@ def _number(value: object, feature: Feature, where: str) -> float:
     if not feature.minimum <= number <= feature.maximum:
         raise BadRequest(f'{where} ({feature.name}) is {number:g}; allowed is {feature.minimum:g} to {feature.maximum:g}')
     return number
+
+
+def _level(value: object, feature: CategoryColumn, where: str) -> float:
+    if isinstance(value, str) and value in feature.levels:
+        return float(feature.levels.index(value))
+    if isinstance(value, int | float) and not isinstance(value, bool) and value in range(len(feature.levels)):
+        return float(value)
+    raise BadRequest(f'{where} ({feature.name}) is {_shown(value)}; allowed is {", ".join(feature.levels)} (or its number from 0)')
 
 
 def _shown(value: object) -> str:

@@ -5,18 +5,16 @@ Contracts: facts/sagemaker.md §1.2, facts/kubeflow.md §6 (`instances`); Azure 
 
 import csv
 import io
-import re
 
 from sluice_serve.exchange import BadRequest, Request, Response, json_response
 from sluice_serve.model import Model
 from sluice_serve.predictions import Answers, predict
-from sluice_serve.rows import check_rows, parse_json
+from sluice_serve.rows import check_rows, from_text, parse_json
 
 CSV = 'text/csv'
 JSON = 'application/json'
 # The second is what `curl -d` says unless it is told otherwise.
 _AS_JSON = frozenset({JSON, 'application/x-www-form-urlencoded'})
-_NUMBER = re.compile(r'[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?')
 
 
 def answer_rows(request: Request, model: Model, limit: int, key: str) -> Response:
@@ -27,7 +25,7 @@ def answer_rows(request: Request, model: Model, limit: int, key: str) -> Respons
 
 
 def answer_invocation(request: Request, model: Model, limit: int) -> Response:
-    """SageMaker's `/invocations`: JSON as above or CSV rows without a header; `Accept: text/csv` gives `label,probability` lines."""
+    """SageMaker's `/invocations`: JSON as above or CSV rows without a header; `Accept: text/csv` gives `label,probability` lines or numbers."""
     if request.media_type() == CSV:
         rows = check_rows(_csv_rows(request.body), model, limit, 'rows')
         answers = predict(model, rows, full=wants_full(request, None))
@@ -36,8 +34,7 @@ def answer_invocation(request: Request, model: Model, limit: int) -> Response:
     else:
         raise _unsupported(request, f'{JSON} or {CSV}')
     if request.headers.get('accept', '').split(';')[0].strip().lower() == CSV:
-        lines = (f'{label},{value!r}\n' for label, value in zip(answers.labels, answers.probabilities, strict=True))
-        return Response(200, ''.join(lines).encode(), contentType=CSV)
+        return Response(200, answers.to_csv().encode(), contentType=CSV)
     return _json_answer(model, answers)
 
 
@@ -56,7 +53,7 @@ def wants_full(request: Request, parameters: object) -> bool:
 def _from_json(request: Request, model: Model, limit: int, key: str) -> Answers:
     document = parse_json(request.body)
     if key not in document:
-        raise BadRequest(f'the body has no "{key}"; expected {{"{key}": [[{len(model.features)} numbers], …]}}')
+        raise BadRequest(f'the body has no "{key}"; expected {{"{key}": [[{len(model.features)} values], …]}}')
     if unknown := sorted(set(document) - {key, 'parameters'}):
         raise BadRequest(f'unknown key {unknown[0][:80]!r}; expected "{key}" and optionally "parameters"')
     rows = check_rows(document[key], model, limit, key)
@@ -64,7 +61,7 @@ def _from_json(request: Request, model: Model, limit: int, key: str) -> Answers:
 
 
 def _json_answer(model: Model, answers: Answers) -> Response:
-    return json_response(200, {'predictions': answers.to_json(model.classes), 'model': {'name': model.name, 'digest': model.digest}})
+    return json_response(200, {'predictions': answers.to_json(model), 'model': {'name': model.name, 'digest': model.digest}})
 
 
 def _csv_rows(body: bytes) -> list[list[object]]:
@@ -74,12 +71,7 @@ def _csv_rows(body: bytes) -> list[list[object]]:
         raise BadRequest(f'the body is not UTF-8 (byte {error.start})') from error
     except csv.Error as error:
         raise BadRequest(f'the body is not CSV: {error}') from error
-    return [[_csv_number(text) for text in line] for line in lines]
-
-
-def _csv_number(text: str) -> object:
-    """The number, or the text itself, which the row check then refuses by name and place (`float` alone takes `1_0` and `nan`)."""
-    return float(text) if _NUMBER.fullmatch(text.strip()) else text
+    return [[from_text(text) for text in line] for line in lines]
 
 
 def _unsupported(request: Request, expected: str) -> BadRequest:
