@@ -4,7 +4,9 @@ import * as df from 'durable-functions';
 import type { Policy } from '../shared/contracts/stories.ts';
 import { loadConfig } from '../shared/config/config.ts';
 import { awaitJob } from '../orchestrations/await-job.ts';
+import { awaitTurn } from '../orchestrations/await-turn.ts';
 import { endpointLock, ENDPOINT_LOCK } from '../orchestrations/kit/lock.ts';
+import { TRAINING_TURN, trainingTurn } from '../orchestrations/kit/turn.ts';
 import { land } from '../orchestrations/land.ts';
 import { promote } from '../orchestrations/promote.ts';
 import { refine } from '../orchestrations/refine.ts';
@@ -33,8 +35,10 @@ const policy: Policy = {
   signedUrlSeconds: SIGNED_URL_SECONDS,
 };
 
-for (const [name, story] of Object.entries({ land, refine, train, promote, 'await-job': awaitJob })) df.app.orchestration(name, story);
+for (const [name, story] of Object.entries({ land, refine, train, promote, 'await-job': awaitJob, 'await-turn': awaitTurn }))
+  df.app.orchestration(name, story);
 df.app.entity(ENDPOINT_LOCK, endpointLock);
+df.app.entity(TRAINING_TURN, trainingTurn);
 for (const { name, handler } of [
   ...dataActivities(ports),
   ...runActivities(ports),

@@ -1,43 +1,49 @@
-// Polls one job until it is terminal or late. Continues as new every few polls, so a wait of days keeps a short history.
-import type { OrchestrationContext } from 'durable-functions';
+// Waits for one job until it is terminal or has to be given up: an event wakes it early, the truth is read from the backend.
+// Continues as new every few polls, so a wait of days keeps a short history.
+import type { OrchestrationContext, Task } from 'durable-functions';
+import { readBudget } from '../shared/contracts/activities/money.ts';
+import { announce } from '../shared/contracts/activities/runs.ts';
 import { cancelJob, readJob } from '../shared/contracts/activities/training.ts';
-import { AwaitJobInput } from '../shared/contracts/stories.ts';
+import { AwaitJobInput, type GivenUp, JOB_HINT_EVENT } from '../shared/contracts/stories.ts';
 import { isTerminal, type JobState } from '../shared/contracts/training.ts';
-import { nextWait } from '../shared/decisions/durations.ts';
-import { ActivityRejected, call, type Story } from './kit/call.ts';
+import { jittered, nextWait } from '../shared/decisions/durations.ts';
+import { isBudgetLow, limitReached, secondsToLimit } from '../shared/decisions/job-limits.ts';
+import { ActivityRejected, call, failureOf, type Story } from './kit/call.ts';
 import type { JobEnd } from './kit/job.ts';
-import { sleep } from './kit/time.ts';
+import { now, secondsSince, sleepOrEvent } from './kit/time.ts';
 
-/** About eight history events a poll: within the 200 that replay stays quick with. */
-const POLLS_PER_EXECUTION = 20;
+/** About nine history events a poll: within the 200 that replay stays quick with. */
+const POLLS_PER_EXECUTION = 18;
+/** How long a cancelled job may take to be seen as ended; then its last state is taken as it is. */
+const CANCEL_SECONDS = 1200;
 
 export function* awaitJob(context: OrchestrationContext): Story<JobEnd | null> {
   const input = AwaitJobInput.parse(context.df.getInput());
   try {
-    return yield* poll(context, input);
+    return yield* watch(context, input);
   } catch (error) {
     if (error instanceof ActivityRejected) return { rejection: error.rejection };
     throw error;
   }
 }
 
-function* poll(context: OrchestrationContext, input: AwaitJobInput): Story<JobEnd | null> {
-  const { backend, jobId, policy } = input;
-  let wait = input.waitSeconds;
-  let polls = 0;
-  while (polls < POLLS_PER_EXECUTION) {
+function* watch(context: OrchestrationContext, given: AwaitJobInput): Story<JobEnd | null> {
+  let input = given;
+  let hint = context.df.waitForExternalEvent(JOB_HINT_EVENT);
+  for (let polls = 0; polls < POLLS_PER_EXECUTION;) {
     const state = yield* look(context, input);
-    if (state && isTerminal(state.state)) return state;
-    if (context.df.currentUtcDateTime.getTime() >= Date.parse(input.deadline)) {
-      yield* call(context, cancelJob, { backend, jobId, reason: 'deadline reached' });
-      return late(state, input.deadline);
-    }
-    yield* sleep(context, wait);
-    wait = nextWait(wait, policy.pollMaxSeconds);
+    if (state && isTerminal(state.state)) return { state, givenUp: input.givenUp };
+    if (state) context.df.setCustomStatus({ job: state.state, queuedSeconds: state.queuedSeconds });
+    if (input.givenUp && secondsSince(context, input.givenUp.at) >= CANCEL_SECONDS) return unconfirmed(state, input.givenUp);
+    if (state?.state === 'running' && input.workingSince === null) input = { ...input, workingSince: now(context) };
+    if (!input.givenUp) input = yield* giveUpWhereDue(context, input, state);
+
+    hint = yield* pause(context, input, state, hint);
     // A backend that did not answer has filled the history with tries.
     polls += state ? 1 : POLLS_PER_EXECUTION;
+    input = { ...input, polls: input.polls + 1, waitSeconds: nextWait(input.waitSeconds, input.policy.pollMaxSeconds) };
   }
-  context.df.continueAsNew({ ...input, polls: input.polls + polls, waitSeconds: wait });
+  context.df.continueAsNew(input);
   return null;
 }
 
@@ -51,8 +57,60 @@ function* look(context: OrchestrationContext, { backend, jobId }: AwaitJobInput)
   }
 }
 
-function late(state: JobState | null, deadline: string): JobState {
+/** Cancels a job that has reached a limit; where the limit is money, an approver may have raised it meanwhile. */
+function* giveUpWhereDue(context: OrchestrationContext, input: AwaitJobInput, state: JobState | null): Story<AwaitJobInput> {
+  let watched = input;
+  let reached = limitReached(watched, state, now(context));
+  if (reached?.code === 'budget-reached') {
+    watched = yield* withToppedUp(context, watched);
+    reached = limitReached(watched, state, now(context));
+  }
+  if (reached) {
+    yield* call(context, cancelJob, { backend: input.backend, jobId: input.jobId, reason: reached.reason });
+    // From here on it is looked at often: what it comes to decides how the run ends.
+    return { ...watched, givenUp: { ...reached, at: now(context) }, waitSeconds: input.policy.pollFirstSeconds };
+  }
+  return yield* warned(context, watched, state);
+}
+
+function* withToppedUp(context: OrchestrationContext, input: AwaitJobInput): Story<AwaitJobInput> {
+  const { budget, pipeline } = input;
+  if (!budget || budget.share) return input;
+  const { limit } = yield* call(context, readBudget, { pipeline, month: budget.month, holder: budget.holder });
+  return limit > budget.limit ? { ...input, budget: { ...budget, limit } } : input;
+}
+
+/** Says once for each limit that the money is nearly spent, while there is time to top it up. */
+function* warned(context: OrchestrationContext, input: AwaitJobInput, state: JobState | null): Story<AwaitJobInput> {
+  const { budget, pipeline } = input;
+  if (!budget || budget.share || budget.warned || !isBudgetLow(input, state, now(context))) return input;
+  const { holder, limit, costPerHour } = budget;
+  const subject = `/pipelines/${pipeline}/runs/${holder}`;
+  try {
+    yield* call(context, announce, {
+      id: `${holder}/budget.low/${limit}`,
+      type: 'budget.low',
+      subject,
+      at: now(context),
+      data: { limit, costPerHour },
+    });
+  } catch (error) {
+    if (!context.df.isReplaying) context.warn(`${holder}: budget.low was not announced: ${failureOf(error).message}`);
+  }
+  return { ...input, budget: { ...budget, warned: true } };
+}
+
+/** Sleeps until the next poll is due, a limit is near, or somebody says that the job changed; gives the task of the next such event. */
+function* pause(context: OrchestrationContext, input: AwaitJobInput, state: JobState | null, hint: Task): Story<Task> {
+  const due = jittered(input.waitSeconds, context.df.instanceId, input.polls);
+  const wait = input.givenUp ? due : Math.min(due, secondsToLimit(input, state, now(context)));
+  const woken = yield* sleepOrEvent(context, wait, hint);
+  return woken === 'event' ? context.df.waitForExternalEvent(JOB_HINT_EVENT) : hint;
+}
+
+function unconfirmed(state: JobState | null, givenUp: GivenUp): JobEnd {
   const { queuedSeconds, executionSeconds } = state ?? { queuedSeconds: null, executionSeconds: null };
-  const was = state ? `was still ${state.state}` : 'could not be seen';
-  return { state: 'cancelled', reason: `the job ${was} at its deadline ${deadline} and was cancelled`, queuedSeconds, executionSeconds };
+  const seen = state ? `still says ${state.state}` : 'does not answer';
+  const reason = `the backend ${seen} ${CANCEL_SECONDS / 60} minutes after it was asked to cancel the job; look at it there`;
+  return { state: { state: 'cancelled', reason, queuedSeconds, executionSeconds }, givenUp };
 }

@@ -109,8 +109,10 @@ function* publish(context: OrchestrationContext, setting: Setting): Story<string
   const { pipeline, contractDigest, runId, policy } = input;
   const startedAt = now(context);
   yield* note(context, input, { phase: 'publishing' });
+  // The site that trained it sends it: on-premises that is the only one that has it.
+  const backend = model.backend ?? 'kubeflow';
   const publication = yield* call(context, submitPublication, {
-    backend: 'kubeflow',
+    backend,
     runId,
     pipeline,
     contractDigest,
@@ -121,7 +123,7 @@ function* publish(context: OrchestrationContext, setting: Setting): Story<string
     signedUrlSeconds: policy.signedUrlSeconds,
   });
   if (publication.job) {
-    const done = yield* awaitJob(context, input, { stage: 'publish', backend: 'kubeflow', ...publication.job }, '30m', cancel);
+    const done = yield* awaitJob(context, input, { stage: 'publish', backend, ...publication.job }, { deadline: '30m' }, cancel);
     yield* note(context, input, { seconds: { 'publish.queued': done.queuedSeconds ?? 0, 'publish.working': done.executionSeconds ?? 0 } });
   }
   const { sha256, bytes } = model.archive;

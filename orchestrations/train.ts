@@ -1,45 +1,104 @@
-// The story of one training: stage the data, start or adopt the job, wait, judge the candidate, register it, promote where the run may.
+// The story of one training: wait for its turn, choose a backend, start or adopt the job, wait, judge the candidate, register it, promote where the run may.
 import type { OrchestrationContext, Task } from 'durable-functions';
 import { stageTrainingData } from '../shared/contracts/activities/data.ts';
 import { readChampion, readPlan, registerModel } from '../shared/contracts/activities/runs.ts';
 import { readReport, submitTraining } from '../shared/contracts/activities/training.ts';
-import type { Environment } from '../shared/contracts/pipeline.ts';
+import { runIdParts } from '../shared/contracts/identifiers.ts';
 import type { ModelVersion, TrainResult } from '../shared/contracts/runs.ts';
 import { TrainInput, type Outcome } from '../shared/contracts/stories.ts';
+import type { JobState } from '../shared/contracts/training.ts';
 import { judge } from '../shared/decisions/gates.ts';
-import { promoteKey } from '../shared/decisions/identity.ts';
 import { ActivityRejected, call, type Story } from './kit/call.ts';
-import { heed } from './kit/cancel.ts';
-import { awaitJob } from './kit/job.ts';
-import { narrate, note, open, type Opened, tellOpened, transition } from './kit/run.ts';
+import { heed, RunCancelled } from './kit/cancel.ts';
+import { awaitJob, type Submitted } from './kit/job.ts';
+import { paying, type Purse, reserve, settling } from './kit/money.ts';
+import { chosenBackend, explained, openPromotions, type Plan } from './kit/training.ts';
+import { narrate, note, tellOpened, transition } from './kit/run.ts';
 import { now, secondsSince } from './kit/time.ts';
+import { showData, showModel, showRun } from './kit/tracking.ts';
+import { GaveWay, leaveTrainingTurn, takeTrainingTurn } from './kit/turn.ts';
+
+/** What a training has come to so far: known also when it fails later. */
+interface Progress {
+  metrics: Record<string, number>;
+  tags: Record<string, string>;
+}
 
 export function* train(context: OrchestrationContext): Story<Outcome> {
   const input = TrainInput.parse(context.df.getInput());
-  return yield* narrate(context, input, (cancel) => trainAndPromote(context, input, cancel));
+  return yield* narrate(context, input, (cancel) => trainInTurn(context, input, cancel));
 }
 
-function* trainAndPromote(context: OrchestrationContext, input: TrainInput, cancel: Task): Story<Outcome> {
-  const { pipeline, contractDigest, runId, gold, specDigest } = input;
-  const plan = yield* call(context, readPlan, { pipeline, contractDigest });
+function* trainInTurn(context: OrchestrationContext, input: TrainInput, cancel: Task): Story<Outcome> {
+  const plan = yield* planOf(context, input);
+  const experiment = input.overrides !== undefined;
+  const turn = { pipeline: input.pipeline, runId: input.runId, goldVersion: input.gold.version, experiment };
+  const startedAt = now(context);
+  const progress: Progress = { metrics: {}, tags: { 'sluice.pipeline': input.pipeline, 'sluice.gold': input.gold.digest } };
+  let model: ModelVersion;
+  try {
+    yield* takeTrainingTurn(context, turn, plan.train, cancel);
+    try {
+      model = yield* trainOnce(context, input, plan, progress, cancel);
+    } finally {
+      yield* leaveTrainingTurn(context, turn, plan.train);
+    }
+  } catch (error) {
+    if (error instanceof GaveWay) return yield* skipped(context, input, error);
+    const status = error instanceof RunCancelled ? 'cancelled' : 'failed';
+    yield* showRun(context, input, plan.train, { status, startedAt, ...progress });
+    throw error;
+  }
+  yield* showRun(context, input, plan.train, { status: 'succeeded', startedAt, ...progress });
+  return yield* register(context, input, plan, model);
+}
 
-  const stagedAt = now(context);
-  yield* note(context, input, { phase: 'staging' });
-  const { files } = yield* call(context, stageTrainingData, {
+/** A first attempt follows the version it was started with; a retry the current one, where that would train the same: its gates may be others. */
+function* planOf(context: OrchestrationContext, input: TrainInput): Story<Plan> {
+  const { pipeline, contractDigest, runId, specDigest, overrides } = input;
+  const retried = (runIdParts(runId)?.attempt ?? 1) > 1;
+  return yield* call(context, readPlan, {
     pipeline,
     contractDigest,
+    ...(overrides === undefined ? {} : { overrides }),
+    ...(retried ? { follow: specDigest } : {}),
+  });
+}
+
+function* trainOnce(context: OrchestrationContext, input: TrainInput, plan: Plan, progress: Progress, cancel: Task): Story<ModelVersion> {
+  const { pipeline, runId, gold, specDigest } = input;
+  const choice = yield* chosenBackend(context, plan, input);
+  const stagedAt = now(context);
+  yield* note(context, input, { phase: 'staging', choice });
+  const { files } = yield* call(context, stageTrainingData, {
+    pipeline,
+    contractDigest: plan.contractDigest,
     gold: { path: gold.path, version: gold.version, digest: gold.digest },
   });
+  yield* showData(context, input);
   yield* note(context, input, { phase: 'training', seconds: { stage: secondsSince(context, stagedAt) } });
 
-  const backend = plan.train.backend[0] ?? 'kubeflow';
-  const job = yield* call(context, submitTraining, { backend, runId, pipeline, contractDigest, files });
-  const done = yield* awaitJob(context, input, { stage: 'train', backend, ...job }, plan.train.deadline, cancel);
+  const { chosen: backend } = choice;
+  progress.tags['sluice.backend'] = backend;
+  const purse = yield* reserve(context, input, plan.train);
+  const done = yield* settling(context, input, purse, function* () {
+    const job = yield* call(context, submitTraining, {
+      ...planInput(input, plan),
+      backend,
+      runId,
+      gold: { table: gold.table, version: gold.version, digest: gold.digest },
+      specDigest,
+      files,
+    });
+    return yield* waitedFor(context, input, plan, { stage: 'train', backend, ...job }, purse, cancel);
+  });
 
   const report = yield* call(context, readReport, { runId });
+  progress.metrics = report.metrics;
+  progress.tags['sluice.model'] = report.model.digest;
   const { champion } = yield* call(context, readChampion, { pipeline });
   const verdict = judge(plan.gates, report.metrics, champion?.metrics ?? null);
-  const archive = report.model.archive;
+  const { archive } = report.model;
   const trained: TrainResult = {
     goldTable: gold.table,
     goldVersion: gold.version,
@@ -50,58 +109,68 @@ function* trainAndPromote(context: OrchestrationContext, input: TrainInput, canc
     modelDigest: report.model.digest,
     archiveSha256: archive.sha256,
     archiveBytes: archive.bytes,
+    ...(plan.contractDigest === input.contractDigest ? {} : { followed: plan.contractDigest }),
   };
   const seconds = { 'train.queued': done.queuedSeconds ?? 0, 'train.working': done.executionSeconds ?? 0 };
   yield* note(context, input, { phase: 'judged', trained, seconds });
   if (verdict.result !== 'pass') throw new ActivityRejected({ code: `gate-${verdict.result}`, message: gateSentence(trained) });
 
   heed(cancel, 'while the candidate was being judged; nothing was registered or promoted');
-  const model: ModelVersion = {
+  return {
     pipeline,
     modelDigest: report.model.digest,
     runId,
-    contractDigest,
+    contractDigest: plan.contractDigest,
     goldDigest: gold.digest,
     goldVersion: gold.version,
     metrics: report.metrics,
     archive: { storePath: `runs/${runId}/model.tar.gz`, sha256: archive.sha256, bytes: archive.bytes },
+    backend,
     createdAt: now(context),
   };
+}
+
+/** Waits for the training job within its time and money; a failure says what the component itself said. */
+function* waitedFor(
+  context: OrchestrationContext,
+  input: TrainInput,
+  plan: Plan,
+  job: Submitted,
+  purse: Purse | null,
+  cancel: Task,
+): Story<JobState> {
+  const { deadline, queueWithin } = plan.train;
+  const limits = { deadline, queueWithin, budget: purse?.budget };
+  return yield* explained(context, input, () => paying(context, purse, () => awaitJob(context, input, job, limits, cancel)));
+}
+
+function* register(context: OrchestrationContext, input: TrainInput, plan: Plan, model: ModelVersion): Story<Outcome> {
+  const { runId } = input;
   yield* call(context, registerModel, model);
-  const promotions = yield* openPromotions(context, input, plan.environments, model.modelDigest);
+  yield* showModel(context, input, model.modelDigest);
+  // A run with other parameters is an experiment: a person promotes what came of it.
+  const environments = input.overrides === undefined ? plan.environments : {};
+  const promotions = yield* openPromotions(context, { ...input, contractDigest: plan.contractDigest }, environments, model.modelDigest);
   const next = promotions.map((promotion) => promotion.runId);
   yield* note(context, input, { phase: 'registered', status: 'succeeded', next, finishedAt: now(context) });
-  yield* transition(context, input, 'run.succeeded', { metrics: report.metrics });
+  yield* transition(context, input, 'run.succeeded', { metrics: model.metrics });
   yield* transition(context, input, 'model.registered', { modelDigest: model.modelDigest });
 
   for (const promotion of promotions) yield* tellOpened(context, promotion);
   return { status: 'succeeded', runId, note: `model ${model.modelDigest.slice(0, 12)} registered` };
 }
 
-/** Environments that start by run get their promotion at once; the others wait for a person. */
-function* openPromotions(
-  context: OrchestrationContext,
-  input: TrainInput,
-  environments: Readonly<Record<string, Environment>>,
-  modelDigest: string,
-): Story<Opened[]> {
-  const { pipeline, contractDigest, policy, runId } = input;
-  const opened: Opened[] = [];
-  for (const [environment, { start }] of Object.entries(environments)) {
-    if (start !== 'run') continue;
-    const key = promoteKey({ modelDigest, environment, request: 0 });
-    const cause = { kind: 'run' as const, ref: runId };
-    opened.push(
-      yield* open(context, 'promote', {
-        pipeline,
-        contractDigest,
-        key,
-        cause,
-        input: { pipeline, contractDigest, policy, environment, modelDigest },
-      }),
-    );
-  }
-  return opened;
+function* skipped(context: OrchestrationContext, input: TrainInput, gaveWay: GaveWay): Story<Outcome> {
+  const { runId } = input;
+  const failure = { code: 'gave-way', message: gaveWay.message };
+  yield* note(context, input, { phase: 'skipped', status: 'skipped', failure, next: [gaveWay.to], finishedAt: now(context) });
+  yield* transition(context, input, 'run.skipped', failure);
+  return { status: 'skipped', runId, note: gaveWay.message };
+}
+
+function planInput(input: TrainInput, plan: Plan) {
+  const { pipeline, overrides } = input;
+  return { pipeline, contractDigest: plan.contractDigest, ...(overrides === undefined ? {} : { overrides }) };
 }
 
 function gateSentence(trained: TrainResult): string {

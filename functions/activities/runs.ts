@@ -11,8 +11,10 @@ import {
   registerModel,
 } from '../../shared/contracts/activities/runs.ts';
 import type { Run } from '../../shared/contracts/runs.ts';
-import type { NewRun } from '../../shared/contracts/stories.ts';
-import { specDigest } from '../../shared/decisions/identity.ts';
+import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
+import type { NewRun, ParamOverrides } from '../../shared/contracts/stories.ts';
+import { instanceId } from '../../shared/decisions/identity.ts';
+import { overridden, specDigestOf } from '../../shared/decisions/train-spec.ts';
 import { RejectedError } from '../../shared/errors/errors.ts';
 import type { Announcer } from '../../shared/ports/platform.ts';
 import type { ModelRegistry, PipelineRegistry, PromotionStore, RunStore, ServingHistory } from '../../shared/ports/stores.ts';
@@ -33,7 +35,7 @@ export function runActivities(ports: RunPorts): Activity[] {
     perform(openRun, async (fresh) => {
       const attempts = await ports.runs.attempts(fresh.pipeline, fresh.key);
       const before = attempts.find((run) => run.status === 'succeeded') ?? attempts.at(-1);
-      const run = before ?? (await ports.runs.open(blank(fresh)));
+      const run = before && !mayFollow(before, fresh) ? before : await ports.runs.open(blank(nextAttempt(fresh, before)));
       return { state: run.owner === fresh.owner ? ('opened' as const) : ('taken' as const), runId: run.runId, status: run.status };
     }),
 
@@ -42,17 +44,11 @@ export function runActivities(ports: RunPorts): Activity[] {
       return {};
     }),
 
-    perform(readPlan, async ({ pipeline, contractDigest }) => {
-      const { spec, images } = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
-      const image = images[spec.train.component];
-      if (!image) throw new RejectedError('image-unknown', `The lock file has no image for component "${spec.train.component}"`);
-      return {
-        train: spec.train,
-        specDigest: specDigest({ ...spec.train, image }),
-        gates: spec.gates,
-        environments: spec.environments,
-        images,
-      };
+    perform(readPlan, async ({ pipeline, contractDigest, overrides, follow }) => {
+      const current = follow === undefined ? null : await ports.pipelines.current(pipeline);
+      const followed = current && planUnlessUnfit(current, overrides);
+      if (followed && followed.specDigest === follow) return followed;
+      return planOf(await pipelineVersion(ports.pipelines, pipeline, contractDigest), overrides);
     }),
 
     perform(registerModel, async (model) => {
@@ -90,6 +86,35 @@ export function runActivities(ports: RunPorts): Activity[] {
       return {};
     }),
   ];
+}
+
+/** What a version asks of a training with these parameters. */
+function planOf({ digest, spec, images }: PipelineVersion, overrides: ParamOverrides | undefined) {
+  const train = overridden(spec.train, overrides);
+  const specDigest = specDigestOf(train, images);
+  return { contractDigest: digest, train, specDigest, gates: spec.gates, environments: spec.environments, images };
+}
+
+/** null where the version has no such parameters or images: then it is not the one to follow. */
+function planUnlessUnfit(version: PipelineVersion, overrides: ParamOverrides | undefined) {
+  try {
+    return planOf(version, overrides);
+  } catch (error) {
+    if (error instanceof RejectedError) return null;
+    throw error;
+  }
+}
+
+/** Work that was only ever skipped may be opened again by somebody else; its owner's repeated call finds what it opened. */
+function mayFollow(before: Run, fresh: NewRun): boolean {
+  return before.status === 'skipped' && before.owner !== fresh.owner;
+}
+
+function nextAttempt(fresh: NewRun, before: Run | undefined): NewRun {
+  if (!before) return fresh;
+  const attempt = before.attempt + 1;
+  const runId = instanceId(fresh.story, fresh.pipeline, fresh.key, attempt);
+  return { ...fresh, attempt, runId, instanceId: runId, input: { ...fresh.input, runId } };
 }
 
 function blank(fresh: NewRun): Run {

@@ -1,50 +1,86 @@
-// Steps on a training backend's jobs, the report they leave, and the artifact they publish.
+// Steps on a training backend's jobs, and the artifact that one of them publishes.
 import {
   cancelJob,
+  checkBackends,
   readJob,
-  readReport,
   submitPublication,
   submitTraining,
   verifyArtifact,
 } from '../../shared/contracts/activities/training.ts';
+import type { ParamOverrides } from '../../shared/contracts/stories.ts';
+import type { StagedFile } from '../../shared/contracts/tables.ts';
+import type { JobExport, JobFile } from '../../shared/contracts/training.ts';
+import { residencyProblem, type BackendCheck, type Residency } from '../../shared/decisions/choose-backend.ts';
 import { durationSeconds } from '../../shared/decisions/durations.ts';
-import { readableReport } from '../../shared/decisions/report.ts';
-import { artifactKey, publicationJob, trainingJob, TRAIN_FILES } from '../../shared/decisions/training-plan.ts';
-import { RejectedError } from '../../shared/errors/errors.ts';
+import { trialJobName } from '../../shared/decisions/identity.ts';
+import { overridden } from '../../shared/decisions/train-spec.ts';
+import {
+  artifactKey,
+  type PlannedExport,
+  publicationJob,
+  runFolder,
+  trainingExports,
+  trainingJob,
+  trainingSteps,
+  trialExports,
+} from '../../shared/decisions/training-plan.ts';
+import { RejectedError, TransientError } from '../../shared/errors/errors.ts';
 import type { Store } from '../../shared/ports/lake.ts';
 import type { ArtifactStore } from '../../shared/ports/serving-platform.ts';
 import type { PipelineRegistry } from '../../shared/ports/stores.ts';
 import type { TrainingBackend } from '../../shared/ports/training-backend.ts';
 import { pipelineVersion } from './data.ts';
 import { perform, type Activity } from './kit.ts';
+import { moneyActivities, type MoneyPorts } from './money.ts';
+import { reportActivities } from './reports.ts';
+import { trackingActivities, type TrackingPorts } from './tracking.ts';
 
-export interface TrainingPorts {
+export { MAX_REPORT_BYTES } from './reports.ts';
+
+export interface TrainingPorts extends MoneyPorts, TrackingPorts {
   backends: Readonly<Record<string, TrainingBackend>>;
   store: Store;
   artifacts: ArtifactStore;
   pipelines: PipelineRegistry;
+  /** Where each backend keeps data, by its settings; without it a pipeline with `choose: residency` trains nowhere. */
+  residency?: Residency;
 }
-
-/** A run report is a page of JSON; golden rows make it larger, never this large. */
-export const MAX_REPORT_BYTES = 8 * 1024 * 1024;
 
 /** What storage signs at most: the 7 days of a user delegation key, less the time by which clocks may differ. */
 const MAX_URL_SECONDS = 7 * 86_400 - 600;
 
+/** Everything that trainings and searches ask for: jobs, reports, money, tracking. */
 export function trainingActivities(ports: TrainingPorts): Activity[] {
   return [
-    perform(submitTraining, async ({ backend, runId, pipeline, contractDigest, files }) => {
+    ...jobActivities(ports),
+    ...reportActivities(ports),
+    ...moneyActivities(ports),
+    ...trackingActivities(ports),
+  ];
+}
+
+function jobActivities(ports: TrainingPorts): Activity[] {
+  return [
+    perform(checkBackends, async ({ pipeline, contractDigest, overrides }) => ({
+      checks: await checkInOrder(ports, pipeline, contractDigest, overrides),
+    })),
+
+    perform(submitTraining, async ({ backend, runId, pipeline, contractDigest, overrides, gold, specDigest, files, trial }) => {
       const version = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
-      const seconds = urlSeconds(version.spec.train.deadline);
-      const inputs = await Promise.all(files.map(async (file) => ({ ...file, url: await ports.store.signRead(file.path, seconds) })));
-      const outputs = await Promise.all(
-        TRAIN_FILES.map(async (name) => ({
-          name,
-          url: await ports.store.signCreate(`runs/${runId}/${name}`, seconds),
-          readUrl: await ports.store.signRead(`runs/${runId}/${name}`, seconds),
-        })),
-      );
-      const job = trainingJob({ runId, version, inputs, outputs });
+      const train = overridden(version.spec.train, overrides);
+      const seconds = urlSeconds(train.deadline);
+      const folder = runFolder(runId, trial);
+      const planned = trial === undefined ? trainingExports(folder, train) : trialExports(folder, train);
+      const job = trainingJob({
+        name: trial === undefined ? runId : trialJobName(runId, trial),
+        runId,
+        version,
+        train,
+        gold,
+        specDigest,
+        files: await signedFiles(ports.store, files, seconds),
+        exports: await signedExports(ports.store, planned, seconds),
+      });
       return { ...(await backendOf(ports, backend).submit(job)), jobName: job.name };
     }),
 
@@ -75,11 +111,6 @@ export function trainingActivities(ports: TrainingPorts): Activity[] {
       return {};
     }),
 
-    perform(readReport, async ({ runId }) => {
-      const report = readableReport(runId, await ports.store.read(`runs/${runId}/run-report.json`, MAX_REPORT_BYTES));
-      return { metrics: report.metrics, model: report.model, executionSeconds: report.times.executionSeconds };
-    }),
-
     perform(verifyArtifact, async ({ region, bucket, modelDigest, archive }) => {
       const key = artifactKey(modelDigest);
       const found = await ports.artifacts.head({ region, bucket, key });
@@ -99,6 +130,72 @@ export function trainingActivities(ports: TrainingPorts): Activity[] {
   ];
 }
 
+/**
+ * One backend after the other, until one can. A backend that does not answer is passed over where another can train; where none can,
+ * the silence is thrown on, so that the engine asks again: an outage is no reason to give a training up.
+ */
+async function checkInOrder(
+  ports: TrainingPorts,
+  pipeline: string,
+  contractDigest: string,
+  overrides: ParamOverrides | undefined,
+): Promise<BackendCheck[]> {
+  const version = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
+  const train = overridden(version.spec.train, overrides);
+  const job = { steps: trainingSteps(version, train), ...(train.nodes === undefined ? {} : { nodes: train.nodes }) };
+  const checks: BackendCheck[] = [];
+  let silence: TransientError | null = null;
+  for (const backend of train.backend) {
+    let missing = residencyProblem(train, backend, ports.residency ?? {});
+    try {
+      missing ??= await lackOf(ports, backend, job);
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+      silence ??= error;
+      missing = `it gave no answer: ${error.message}`;
+    }
+    checks.push({ backend, missing });
+    if (missing === null) return checks;
+  }
+  if (silence) throw silence;
+  return checks;
+}
+
+/** What keeps a backend from taking the job; a refusal (a role that is missing) is such a lack, too. */
+async function lackOf(ports: TrainingPorts, name: string, job: Parameters<TrainingBackend['check']>[0]): Promise<string | null> {
+  const backend = Object.hasOwn(ports.backends, name) ? ports.backends[name] : undefined;
+  if (!backend) return 'this deployment has no settings for it';
+  try {
+    const answer = await backend.check(job);
+    return answer.available ? null : answer.missing;
+  } catch (error) {
+    if (error instanceof RejectedError) return error.message;
+    throw error;
+  }
+}
+
+async function signedFiles(store: Store, files: readonly StagedFile[], seconds: number): Promise<JobFile[]> {
+  return Promise.all(
+    files.map(async ({ path, sha256, bytes }) => ({
+      name: path.slice(path.lastIndexOf('/') + 1),
+      storePath: path,
+      sha256,
+      bytes,
+      url: await store.signRead(path, seconds),
+    })),
+  );
+}
+
+async function signedExports(store: Store, planned: readonly PlannedExport[], seconds: number): Promise<JobExport[]> {
+  return Promise.all(
+    planned.map(async (one) => ({
+      ...one,
+      url: await store.signCreate(one.storePath, seconds),
+      readUrl: await store.signRead(one.storePath, seconds),
+    })),
+  );
+}
+
 /** Life of the URLs that a job gets: it may begin late and end at its deadline. */
 function urlSeconds(deadline: string): number {
   const seconds = durationSeconds(deadline) + 3600;
@@ -109,8 +206,8 @@ function urlSeconds(deadline: string): number {
   );
 }
 
-function backendOf(ports: TrainingPorts, name: string): TrainingBackend {
-  const backend = ports.backends[name];
+function backendOf(ports: Pick<TrainingPorts, 'backends'>, name: string): TrainingBackend {
+  const backend = Object.hasOwn(ports.backends, name) ? ports.backends[name] : undefined;
   if (!backend) throw new RejectedError('backend-unknown', `This deployment has no training backend "${name}"; its settings are missing`);
   return backend;
 }

@@ -2,12 +2,20 @@
 import type { OrchestrationContext, Task } from 'durable-functions';
 import * as z from 'zod';
 import { CANCEL_EVENT } from '../../shared/contracts/stories.ts';
+import type { JobState } from '../../shared/contracts/training.ts';
 
 const Wish = z.object({ by: z.string().max(200), reason: z.string().max(1000) });
 
 /** A person asked for the end of a run. Unwinds the story, so that compensation runs. */
 export class RunCancelled extends Error {
   override readonly name = 'RunCancelled';
+  /** `state`: what the job that was cancelled with the run came to. */
+  constructor(
+    message: string,
+    readonly state: JobState | null = null,
+  ) {
+    super(message);
+  }
 }
 
 /**

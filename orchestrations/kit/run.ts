@@ -1,7 +1,7 @@
 // What every story does around its own steps: keep the run's record true, announce transitions, end with an outcome.
 import type { OrchestrationContext, Task } from 'durable-functions';
 import { announce, openRun, recordRun } from '../../shared/contracts/activities/runs.ts';
-import type { Cause, Failure, RunPatch } from '../../shared/contracts/runs.ts';
+import type { Cause, Failure, RunPatch, Story as StoryName } from '../../shared/contracts/runs.ts';
 import type { NewRun, Outcome } from '../../shared/contracts/stories.ts';
 import { instanceId } from '../../shared/decisions/identity.ts';
 import { ActivityRejected, call, failureOf, tell, type Story } from './call.ts';
@@ -33,7 +33,7 @@ export function* note(context: OrchestrationContext, run: Telling, patch: RunPat
   yield* call(context, recordRun, { pipeline: run.pipeline, runId: run.runId, patch });
 }
 
-type Transition = 'run.started' | 'run.succeeded' | 'run.failed' | 'model.registered' | 'endpoint.promoted';
+type Transition = 'run.started' | 'run.succeeded' | 'run.failed' | 'run.skipped' | 'model.registered' | 'endpoint.promoted';
 
 /**
  * Announces a transition once: the id is derived, so a repeat publishes the same event. An announcement that cannot be delivered
@@ -50,7 +50,7 @@ export function* transition(context: OrchestrationContext, run: Telling, type: T
 
 /** A run that was asked for: ours to tell, or taken by somebody who has or had the same work. */
 export interface Opened {
-  story: 'refine' | 'train' | 'promote';
+  story: StoryName;
   pipeline: string;
   runId: string;
   taken: boolean;
@@ -92,7 +92,8 @@ export function* open(
     runId: opened.runId,
     taken,
     note: taken ? `${opened.runId} has this work already (${opened.status})` : '',
-    input,
+    // Work that was skipped before is opened as its next attempt.
+    input: { ...input, runId: opened.runId },
   };
 }
 

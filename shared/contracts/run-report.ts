@@ -36,6 +36,10 @@ export const ModelDescription = z.object({
 });
 export type ModelDescription = z.infer<typeof ModelDescription>;
 
+/** A picture as data, for tables and charts; members beyond these are the component's own. `points` are pairs of numbers for lines. */
+export const Plot = z.looseObject({ name: z.string(), kind: z.string(), x: z.string().optional(), y: z.string().optional() });
+export type Plot = z.infer<typeof Plot>;
+
 export const RunReport = z.object({
   protocol: z.literal(1),
   component: z.object({ name: z.string(), version: z.string() }),
@@ -47,6 +51,8 @@ export const RunReport = z.object({
   artifacts: z.array(FileDigest).default([]),
   model: ModelDescription.optional(),
   golden: GoldenSet.optional(),
+  plots: z.array(Plot).max(50).default([]),
+  data: z.record(z.string(), z.unknown()).default({}).describe('What the component says about its rows: count, files, features'),
   packages: z.record(z.string(), z.string()).default({}),
   accelerator: z.looseObject({ kind: z.string() }).optional(),
   times: z.looseObject({ startedAt: Instant, finishedAt: Instant, executionSeconds: Finite, queuedSeconds: Finite.optional() }),

@@ -1,9 +1,11 @@
 // Runs (ours): one record per story and attempt, and what each story leaves behind.
 import * as z from 'zod';
 import { Instant, Name, RunId, Sha256 } from './identifiers.ts';
+import { BackendName } from './pipeline/train.ts';
 import { Refined } from './tables.ts';
+import { Placement } from './training.ts';
 
-export const Story = z.enum(['refine', 'train', 'promote']);
+export const Story = z.enum(['refine', 'train', 'sweep', 'promote']);
 export type Story = z.infer<typeof Story>;
 
 /** Why a run exists: an event, a run before it, or a person. `ref` is a ledger entry, a run id or a name; `path` is set for events. */
@@ -20,13 +22,14 @@ export type Failure = z.infer<typeof Failure>;
 
 /** A backend's job that a run started or adopted. Times in seconds: waiting in the queue and working are two numbers. */
 export const JobRecord = z.strictObject({
-  stage: z.enum(['train', 'publish']),
+  stage: z.enum(['train', 'trial', 'publish']),
   backend: z.string(),
   jobName: z.string(),
   jobId: z.string(),
   adopted: z.boolean(),
   queuedSeconds: z.number().nullable(),
   executionSeconds: z.number().nullable(),
+  placements: z.array(Placement).max(50).optional().describe('Where its steps ran, once that is known'),
 });
 export type JobRecord = z.infer<typeof JobRecord>;
 
@@ -36,6 +39,49 @@ export const GateResult = z.strictObject({
   reason: z.string(),
 });
 export type GateResult = z.infer<typeof GateResult>;
+
+/** Which backend a training went to, and what the ones before it in the list were missing. */
+export const BackendChoice = z.strictObject({
+  chosen: BackendName,
+  passedOver: z.array(z.strictObject({ backend: BackendName, missing: z.string().max(1000) })).max(4),
+});
+export type BackendChoice = z.infer<typeof BackendChoice>;
+
+/** Money of a run, in the currency of the pipeline file. `reserved` counts against the month until the run ends, then `spent` does. */
+export const RunBudget = z.strictObject({
+  month: z.string().describe('Calendar month (UTC) that it is counted in, e.g. 2026-11'),
+  costPerHour: z.number(),
+  limit: z.number().describe('Where the run is stopped, top-ups included'),
+  reserved: z.number(),
+  spent: z.number().nullable().describe('Execution time × price, once the run has ended'),
+});
+export type RunBudget = z.infer<typeof RunBudget>;
+
+/** One trial of a search. `stopped`: not begun any more, because what came before it was decided. */
+export const Trial = z.strictObject({
+  trial: z.number().int().min(1),
+  params: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  state: z.enum(['waiting', 'running', 'succeeded', 'failed', 'cancelled', 'stopped']),
+  metric: z.number().nullable().describe('Value of the metric that is searched for'),
+  metrics: z.record(z.string(), z.number()).default({}),
+  jobName: z.string().nullable(),
+  executionSeconds: z.number().nullable(),
+  reason: z.string().max(500).nullable(),
+});
+export type Trial = z.infer<typeof Trial>;
+
+export const SweepResult = z.strictObject({
+  goldTable: z.string(),
+  goldVersion: z.number().int(),
+  goldDigest: Sha256,
+  metric: z.string(),
+  direction: z.enum(['higher-is-better', 'lower-is-better']),
+  seed: z.number().int(),
+  searchedBy: z.enum(['backend', 'trials']).describe('backend: its own search; trials: one job for each, chosen and stopped by Sluice'),
+  trials: z.array(Trial).max(100),
+  best: z.strictObject({ trial: z.number().int(), params: Trial.shape.params, metric: z.number() }).nullable(),
+});
+export type SweepResult = z.infer<typeof SweepResult>;
 
 export const TrainResult = z.strictObject({
   goldTable: z.string(),
@@ -47,6 +93,7 @@ export const TrainResult = z.strictObject({
   modelDigest: Sha256,
   archiveSha256: Sha256,
   archiveBytes: z.number().int(),
+  followed: Sha256.optional().describe('The pipeline version whose gates judged, where it is not the one that the run was started with'),
 });
 export type TrainResult = z.infer<typeof TrainResult>;
 
@@ -71,7 +118,8 @@ export const PromoteResult = z.strictObject({
 });
 export type PromoteResult = z.infer<typeof PromoteResult>;
 
-export const RunStatus = z.enum(['running', 'succeeded', 'failed', 'cancelled']);
+/** `skipped`: it gave way to newer data before its work was begun; the same work may be opened again. */
+export const RunStatus = z.enum(['running', 'succeeded', 'failed', 'cancelled', 'skipped']);
 export type RunStatus = z.infer<typeof RunStatus>;
 
 export const Run = z.strictObject({
@@ -96,10 +144,23 @@ export const Run = z.strictObject({
   promoted: PromoteResult.nullable(),
   next: z.array(z.string()).describe('Runs that this run started or found already done'),
   seconds: z.record(z.string(), z.number()).describe('Seconds per stage, e.g. refine, train.queued, train.working'),
+  choice: BackendChoice.optional(),
+  budget: RunBudget.optional(),
+  swept: SweepResult.optional(),
+  tracked: z
+    .strictObject({
+      mlflowRunId: z.string().max(200).optional(),
+      url: z.string().max(1000).optional().describe('Page of the MLflow run'),
+      dataAsset: z.string().max(300).optional(),
+      modelAsset: z.string().max(300).optional(),
+    })
+    .optional()
+    .describe('Where the Azure ML workspace shows this run'),
+  warnings: z.array(z.string().max(1000)).max(50).optional().describe('What did not work without failing the run'),
 });
 export type Run = z.infer<typeof Run>;
 
-/** What `record-run` may change; absent keys stay. `jobs` and `next` are merged by name, the rest replaced. */
+/** What `record-run` may change; absent keys stay. `jobs` and `next` are merged by name, `warnings` as a set, `seconds` and `tracked` by key, the rest replaced. */
 export const RunPatch = Run.pick({
   status: true,
   phase: true,
@@ -111,6 +172,11 @@ export const RunPatch = Run.pick({
   promoted: true,
   next: true,
   seconds: true,
+  choice: true,
+  budget: true,
+  swept: true,
+  tracked: true,
+  warnings: true,
 }).partial();
 export type RunPatch = z.infer<typeof RunPatch>;
 
@@ -124,6 +190,7 @@ export const ModelVersion = z.strictObject({
   goldVersion: z.number().int(),
   metrics: z.record(z.string(), z.number()),
   archive: z.strictObject({ storePath: z.string(), sha256: Sha256, bytes: z.number().int() }),
+  backend: BackendName.optional().describe('Where it was trained, and from where its archive is sent; kubeflow in older records'),
   createdAt: Instant,
 });
 export type ModelVersion = z.infer<typeof ModelVersion>;

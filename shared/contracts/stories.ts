@@ -1,10 +1,26 @@
 // Inputs and outcomes of the orchestrations. Everything that varies between deployments is frozen into the input, so replay is stable.
 import * as z from 'zod';
-import { Name, RunId, Sha256 } from './identifiers.ts';
-import { Cause, Failure } from './runs.ts';
+import { CausalChain } from './events.ts';
+import { Instant, Name, RunId, Sha256 } from './identifiers.ts';
+import { BackendName, ParamValue } from './pipeline/train.ts';
+import { Cause, Failure, Story } from './runs.ts';
+import { SearchSpace } from './training.ts';
+import { Collecting, WindowRange } from './windows.ts';
 
 /** External event by which a person ends a run; its data is `{ by, reason }`. */
 export const CANCEL_EVENT = 'cancel';
+
+/**
+ * External event that wakes the instance which waits for a job (`waiterOf` in decisions/identity.ts gives its id): something may have
+ * changed. Its data does not matter; the truth is read from the backend.
+ */
+export const JOB_HINT_EVENT = 'job-hint';
+
+/** Parameters that a person sets for one training: `alpha`, or `<step>.alpha` for a parameter of one step of a graph. */
+export const ParamOverrides = z
+  .record(z.string().regex(/^([a-z][a-z0-9-]{0,39}\.)?[A-Za-z][A-Za-z0-9_]*$/, 'expected NAME or STEP.NAME'), ParamValue)
+  .refine((params) => Object.keys(params).length <= 50, 'at most 50 parameters');
+export type ParamOverrides = z.infer<typeof ParamOverrides>;
 
 /** How the stories wait: seconds between polls, growing by half until the maximum. */
 export const Policy = z.strictObject({
@@ -24,36 +40,166 @@ export const LandInput = z.strictObject({
   container: z.string(),
   path: z.string(),
   eTag: z.string(),
+  sequencer: z.string().default(''),
+  bytes: z.number().int().min(0).default(0),
+  eventTime: Instant.optional().describe('When the event says that it happened; without it nothing is late'),
+  onPremises: z.boolean().default(false).describe('The file is a manifest of files that stay where they are'),
+  collecting: Collecting.nullable().default(null).describe('null: the file is a dataset of its own'),
+  chain: CausalChain.default([]),
 });
 export type LandInput = z.infer<typeof LandInput>;
 
-const file = z.strictObject({ path: z.string(), sha256: Sha256, eTag: z.string() });
+/** One window of a source whose rule is a time: waits until it comes, closes the window and starts what it became. */
+export const CollectInput = z.strictObject({
+  ...base,
+  entryId: z.string().describe('The event that opened the window'),
+  place: z.string().max(1200).describe('account/container/path of that event'),
+  container: z.string(),
+  collecting: Collecting,
+  number: z.number().int().min(1),
+  chain: CausalChain.default([]),
+});
+export type CollectInput = z.infer<typeof CollectInput>;
 
-export const RefineInput = z.strictObject({ ...base, runId: RunId, key: Sha256, container: z.string(), files: z.array(file).min(1) });
+/** A commit that somebody else made in a table of ours, or in the Delta table of a source. */
+export const AdoptInput = z.strictObject({
+  ...base,
+  entryId: z.string(),
+  account: z.string(),
+  container: z.string(),
+  path: z.string(),
+  eTag: z.string(),
+  layer: z.enum(['source', 'silver', 'gold']),
+  source: Name.nullable(),
+  root: z.string().max(400),
+  version: z.number().int().min(0),
+  chain: CausalChain.default([]),
+});
+export type AdoptInput = z.infer<typeof AdoptInput>;
+
+/** An event without a file that asks for a training on the gold that is there. */
+export const RetrainInput = z.strictObject({
+  ...base,
+  entryId: z.string(),
+  signal: z.strictObject({ kind: z.string().max(40), subject: z.string().max(1024) }),
+  unchanged: z.enum(['skip', 'train']).describe('What happens when this gold was trained on already'),
+  chain: CausalChain.default([]),
+});
+export type RetrainInput = z.infer<typeof RetrainInput>;
+
+const file = z.strictObject({ path: z.string(), sha256: Sha256, eTag: z.string(), source: Name.optional() });
+
+/** What is refined; exactly one of these. Windows are named, never listed: ten thousand members stay in the ledger. */
+export const Dataset = z
+  .strictObject({
+    container: z.string(),
+    files: z.array(file).min(1).max(100).optional(),
+    windows: z.array(WindowRange).min(1).max(10).optional(),
+    manifest: z
+      .strictObject({ path: z.string(), sha256: Sha256, eTag: z.string() })
+      .optional()
+      .describe('It names files that stay where they are'),
+    commit: z
+      .strictObject({ source: Name, path: z.string().max(400), version: z.number().int().min(0) })
+      .optional()
+      .describe('Rows that one commit added to the Delta table of a source'),
+    silver: z
+      .strictObject({ version: z.number().int().min(0) })
+      .optional()
+      .describe('The gold step alone, over silver as it is there'),
+  })
+  .refine(({ container: _container, ...kinds }) => Object.values(kinds).filter((kind) => kind !== undefined).length === 1, {
+    message: 'one of files, windows, manifest, commit and silver',
+  });
+export type Dataset = z.infer<typeof Dataset>;
+
+export const RefineInput = z.strictObject({ ...base, runId: RunId, key: Sha256, ...Dataset.shape, chain: CausalChain.default([]) });
 export type RefineInput = z.infer<typeof RefineInput>;
+
+const gold = z.strictObject({ table: Name, path: z.string(), version: z.number().int(), digest: Sha256 });
 
 export const TrainInput = z.strictObject({
   ...base,
   runId: RunId,
   key: Sha256,
-  gold: z.strictObject({ table: Name, path: z.string(), version: z.number().int(), digest: Sha256 }),
+  gold,
   specDigest: Sha256,
+  overrides: ParamOverrides.optional().describe(
+    'Other parameters than the pipeline’s; such a run registers, but moves no traffic by itself',
+  ),
 });
 export type TrainInput = z.infer<typeof TrainInput>;
 
 export const PromoteInput = z.strictObject({ ...base, runId: RunId, key: Sha256, environment: Name, modelDigest: Sha256 });
 export type PromoteInput = z.infer<typeof PromoteInput>;
 
+/** A search for better parameters on one gold version. */
+export const SweepInput = z.strictObject({
+  ...base,
+  runId: RunId,
+  key: Sha256,
+  gold,
+  overrides: ParamOverrides.optional().describe('What all trials have in common beside the pipeline’s parameters'),
+  space: SearchSpace,
+  metric: z.string().min(1).max(80),
+  direction: z.enum(['higher-is-better', 'lower-is-better']),
+  trials: z.number().int().min(1).max(100),
+  parallel: z.number().int().min(1).max(20),
+  seed: z.number().int().min(0),
+  train: z.boolean().describe('Train on the best parameters afterwards, as a run of its own'),
+});
+export type SweepInput = z.infer<typeof SweepInput>;
+
+/** Why a wait gave a job up before it had ended by itself. */
+export const GivenUp = z.strictObject({
+  code: z.enum(['job-late', 'job-stuck', 'budget-reached']),
+  reason: z.string().max(500),
+  at: Instant,
+});
+export type GivenUp = z.infer<typeof GivenUp>;
+
+/** What a job may still cost: `spent` is what its run spent before this job. */
+export const JobBudget = z.strictObject({
+  month: z.string().regex(/^[0-9]{4}-[0-9]{2}$/),
+  holder: z.string().max(110),
+  costPerHour: z.number().positive(),
+  limit: z.number().positive(),
+  spent: z.number().min(0),
+  share: z.boolean().describe('A part of what the run may cost: nobody tops it up'),
+  warned: z.boolean(),
+});
+export type JobBudget = z.infer<typeof JobBudget>;
+
 export const AwaitJobInput = z.strictObject({
-  backend: z.enum(['kubeflow']),
+  pipeline: Name,
+  backend: BackendName,
   jobId: z.string(),
   policy: Policy,
-  /** ISO instant after which the job is cancelled. */
-  deadline: z.string(),
+  submittedAt: Instant,
+  /** After this instant the job is cancelled. */
+  deadline: Instant,
+  /** After this instant a job that still waits for a machine is cancelled. */
+  queueDeadline: Instant.nullable(),
+  budget: JobBudget.nullable(),
+  /** When the job was first seen at work. */
+  workingSince: Instant.nullable(),
+  givenUp: GivenUp.nullable(),
   polls: z.number().int(),
   waitSeconds: z.number(),
 });
 export type AwaitJobInput = z.infer<typeof AwaitJobInput>;
+
+/** Waiting until it is this run's turn to train; each look renews its place in the queue. */
+export const AwaitTurnInput = z.strictObject({
+  pipeline: Name,
+  runId: RunId,
+  goldVersion: z.number().int(),
+  givesWay: z.boolean().describe('To newer gold of the same pipeline'),
+  holdSeconds: z.number().int().describe('How long the turn is held at most'),
+  looks: z.number().int(),
+  waitSeconds: z.number(),
+});
+export type AwaitTurnInput = z.infer<typeof AwaitTurnInput>;
 
 /** How a story ended. A failure is a value here: the run's record carries it, and the parent decides. */
 export const Outcome = z.discriminatedUnion('status', [
@@ -66,7 +212,7 @@ export type Outcome = z.infer<typeof Outcome>;
 /** A run that is about to be opened. */
 export const NewRun = z.strictObject({
   runId: RunId,
-  story: z.enum(['refine', 'train', 'promote']),
+  story: Story,
   pipeline: Name,
   contractDigest: Sha256,
   key: Sha256,

@@ -1,7 +1,8 @@
 // Identity of work: the same key is the same run, instance and external job, whoever asks and however often.
+import { runIdParts } from '../contracts/identifiers.ts';
 import { digestOf, sha256Hex } from './digest.ts';
 
-type StoryName = 'land' | 'refine' | 'train' | 'promote';
+type StoryName = 'land' | 'adopt' | 'retrain' | 'collect' | 'refine' | 'train' | 'sweep' | 'promote';
 
 /** Ledger key of an event: the same (source, id) is the same entry. `e-` and 32 hex characters. */
 export function entryId(source: string, id: string): string {
@@ -38,9 +39,19 @@ export function instanceId(story: StoryName, pipeline: string, key: string, atte
   return `${story}-${pipeline}-${key.slice(0, 16)}-a${attempt}`;
 }
 
-/** What makes a training specification: component, parameters, resources and image; the deadline does not change the model. */
-export function specDigest(spec: { component: string; image: string; params: unknown; cpu: number; memoryGiB: number }): string {
-  return digestOf(['spec', spec.component, spec.image, spec.params, spec.cpu, spec.memoryGiB]);
+/** The same search over the same gold under the same specification is one search. */
+export function sweepKey(work: { pipeline: string; goldDigest: string; specDigest: string; search: unknown }): string {
+  return digestOf(['sweep', work.pipeline, work.goldDigest, work.specDigest, work.search]);
+}
+
+/** External name of one trial's job. */
+export function trialJobName(sweepRunId: string, trial: number): string {
+  return `${sweepRunId}-t${trial}`;
+}
+
+/** The instance that waits for a job, by the job's name: the training job bears its run's id, the others have one of their own. */
+export function waiterOf(jobName: string): string {
+  return runIdParts(jobName) === null ? jobName : `${jobName}-train`;
 }
 
 /** Digest of a landing place, the partition of its ledger rows. */

@@ -4,6 +4,7 @@ import type { WindowMember } from '../contracts/windows.ts';
 import type { BreakerStore, Freezes } from './guards.ts';
 import type { PipelineBundle, PipelineVersion } from '../contracts/pipeline.ts';
 import type { AuditEntry, ModelVersion, Promotion, Run, RunPatch, ServingEntry } from '../contracts/runs.ts';
+import type { BudgetStore } from './budget-store.ts';
 
 /** Where a blob is; the ledger keeps one partition for each. */
 export interface BlobPlace {
@@ -25,6 +26,8 @@ export interface LedgerChange {
   runId?: string | null;
   /** The run took it with its window, whose link finds it. */
   byWindow?: boolean;
+  /** Leaves an entry alone that a run has already. */
+  unlessRun?: boolean;
   /** Of the content; goes into the entry, and into the head when it is this entry's. */
   sha256?: string | null;
   /** The dataset in the making that took it: the member's row is written first, then the entry names the window. */
@@ -142,5 +145,6 @@ export interface Stores {
   promotions: PromotionStore;
   serving: ServingHistory;
   pipelines: PipelineRegistry;
+  budgets: BudgetStore;
   audit: AuditLog;
 }

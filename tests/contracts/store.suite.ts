@@ -1,5 +1,6 @@
 // What every implementation of the port `Store` must do; run against memory and against a storage account.
 import { expect, it } from 'vitest';
+import { sha256Hex } from '../../shared/decisions/digest.ts';
 import type { Store } from '../../shared/ports/lake.ts';
 
 const text = (content: Uint8Array | null) => (content === null ? null : Buffer.from(content).toString('utf8'));
@@ -34,6 +35,15 @@ export function storeSuite(make: () => Promise<Store>): void {
 
     expect(answers.filter((answer) => answer === 'created')).toHaveLength(1);
     expect(text(await store.read('race', 100))).toBe(`writer ${answers.indexOf('created')}`);
+  });
+
+  it('tells digest and size of what is there, and null of what is not', async () => {
+    const store = await make();
+    await store.create('runs/a/model.tar.gz', bytes('one'), 'application/gzip');
+
+    expect(await store.digest('runs/a/model.tar.gz')).toEqual({ sha256: sha256Hex('one'), bytes: 3 });
+    expect(await store.digest('runs/b/model.tar.gz')).toBeNull();
+    await expect(store.digest('../model.tar.gz')).rejects.toMatchObject({ code: 'bad-path' });
   });
 
   it('refuses to read more than it was told to', async () => {

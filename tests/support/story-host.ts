@@ -12,7 +12,9 @@ import { servingActivities } from '../../functions/activities/serving.ts';
 import { trainingActivities } from '../../functions/activities/training.ts';
 import { dataLanded } from '../../functions/triggers/data-landed.ts';
 import { awaitJob } from '../../orchestrations/await-job.ts';
+import { awaitTurn } from '../../orchestrations/await-turn.ts';
 import { endpointLock, ENDPOINT_LOCK } from '../../orchestrations/kit/lock.ts';
+import { TRAINING_TURN, trainingTurn } from '../../orchestrations/kit/turn.ts';
 import { land } from '../../orchestrations/land.ts';
 import { promote } from '../../orchestrations/promote.ts';
 import { refine } from '../../orchestrations/refine.ts';
@@ -58,6 +60,7 @@ export interface WorldOptions {
   edit?: (spec: PipelineVersion['spec']) => void;
   training?: Omit<MemoryTrainingOptions, 'now'>;
   report?: TrainingSideOptions['report'];
+  archive?: TrainingSideOptions['archive'];
   upload?: TrainingSideOptions['upload'];
   serving?: Omit<MemoryServingOptions, 'now'>;
   /** Wraps the platform, for behaviour that the memory one does not have. */
@@ -75,8 +78,8 @@ export async function createStoryWorld(options: WorldOptions = {}) {
   const stores = createMemoryStores();
   const store = createMemoryStore(now);
   const serving = createMemoryServing({ predict: (_request, rows) => rows.map(answerTo), ...options.serving, now });
-  const { report, upload } = options;
-  const training = createTrainingSide({ ...options.training, now, store, bucket: serving, report, upload });
+  const { report, archive, upload } = options;
+  const training = createTrainingSide({ ...options.training, now, store, bucket: serving, report, archive, upload });
   const lake = createScriptedLake();
   const engine = createScriptedEngine(store);
   const announced: Announcement[] = [];
@@ -95,8 +98,10 @@ export async function createStoryWorld(options: WorldOptions = {}) {
   const activities = [...dataActivities(ports), ...runActivities(ports), ...trainingActivities(ports), ...servingActivities(ports)];
 
   function register(): void {
-    for (const [name, story] of Object.entries({ land, refine, train, promote, 'await-job': awaitJob })) df.app.orchestration(name, story);
+    for (const [name, story] of Object.entries({ land, refine, train, promote, 'await-job': awaitJob, 'await-turn': awaitTurn }))
+      df.app.orchestration(name, story);
     df.app.entity(ENDPOINT_LOCK, endpointLock);
+    df.app.entity(TRAINING_TURN, trainingTurn);
     for (const { name, handler } of activities) {
       const watched: Activity['handler'] = async (input, context) => {
         const call = { name, input: input as Record<string, unknown> };

@@ -79,6 +79,10 @@ export function createMemoryStore(clock: () => number = Date.now): MemoryStore {
         throw new RejectedError('file-too-large', `${path}: larger than the ${maxBytes} bytes that are read here.`);
       return content === undefined ? null : Uint8Array.from(content);
     },
+    async digest(path) {
+      const content = files.get(plain(path));
+      return content === undefined ? null : { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.byteLength };
+    },
     create: async (path, content) => create(plain(path), content),
     signRead: async (path, seconds) => sign(plain(path), 'r', seconds),
     signCreate: async (path, seconds) => sign(plain(path), 'c', seconds),

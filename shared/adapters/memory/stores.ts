@@ -2,6 +2,7 @@
 import type { PipelineVersion } from '../../contracts/pipeline.ts';
 import type { AuditEntry } from '../../contracts/runs.ts';
 import type { AuditLog, PipelineRegistry, Stores } from '../../ports/stores.ts';
+import { createMemoryBudgetStore } from './budget-store.ts';
 import { createMemoryBreakers, createMemoryFreezes } from './guards.ts';
 import { createKept } from './kept.ts';
 import { createMemoryLedger } from './ledger.ts';
@@ -18,6 +19,7 @@ export function createMemoryStores(): Stores {
     promotions: createMemoryPromotionStore(),
     serving: createMemoryServingHistory(),
     pipelines: createMemoryPipelineRegistry(),
+    budgets: createMemoryBudgetStore(),
     audit: createMemoryAuditLog(),
   };
 }

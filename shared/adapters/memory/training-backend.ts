@@ -1,19 +1,26 @@
 // Port TrainingBackend in memory: jobs that wait, work and end by the clock they are given, with an outcome that is given too.
 // For tests and dry runs; deterministic, nothing is executed.
+import type { BackendName } from '../../contracts/pipeline/train.ts';
 import type { JobSpec, JobState } from '../../contracts/training.ts';
 import { isTerminal } from '../../contracts/training.ts';
 import { digestOf } from '../../decisions/digest.ts';
 import { RejectedError } from '../../errors/errors.ts';
-import type { TrainingBackend } from '../../ports/training-backend.ts';
+import type { Availability, TrainingBackend } from '../../ports/training-backend.ts';
 
 /** How a job ends when nobody cancels it; `never` = it works until it is cancelled. */
 export interface MemoryOutcome {
   state: 'succeeded' | 'failed' | 'never';
   reason?: string;
   logs?: { step: string; text: string }[];
+  /** Contents of exported files, by `<step>/<file>`; one that is not named here was not left by its step. */
+  files?: Record<string, string>;
 }
 
 export interface MemoryTrainingOptions {
+  /** Default: kubeflow. */
+  name?: BackendName;
+  /** What it answers when it is asked whether it can take a job. Default: it can. */
+  check?: (job: Parameters<TrainingBackend['check']>[0]) => Availability;
   /** Milliseconds since 1970. */
   now: () => number;
   /** Default: every job succeeds and logs nothing. */
@@ -27,6 +34,8 @@ export interface MemoryTrainingOptions {
 export interface MemoryTrainingBackend extends TrainingBackend {
   /** The jobs that exist, oldest first. */
   jobs(): { jobId: string; name: string }[];
+  /** A job is gone, as when somebody deletes it in the service's own pages. */
+  forget(jobId: string): void;
 }
 
 interface Job {
@@ -34,6 +43,7 @@ interface Job {
   graph: string;
   createdAt: number;
   cancelled: { at: number; reason: string } | null;
+  left: boolean;
 }
 
 export function createMemoryTrainingBackend(options: MemoryTrainingOptions): MemoryTrainingBackend {
@@ -63,8 +73,21 @@ export function createMemoryTrainingBackend(options: MemoryTrainingOptions): Mem
     return { state: outcome.state, reason: outcome.reason ?? null, queuedSeconds, executionSeconds: working };
   }
 
+  /** Puts the files of an ended job to their URLs, once; of a failed one only what is optional. */
+  async function leave(job: Job, state: 'succeeded' | 'failed'): Promise<void> {
+    if (job.left) return;
+    job.left = true;
+    const { files } = outcomeOf(job.spec);
+    if (!files) return;
+    for (const { step, file, url, optional } of job.spec.exports) {
+      const content = files[`${step}/${file}`];
+      if (content === undefined || (state === 'failed' && !optional)) continue;
+      await fetch(url, { method: 'PUT', body: content, headers: { 'x-ms-blob-type': 'BlockBlob' }, signal: AbortSignal.timeout(10_000) });
+    }
+  }
+
   return {
-    name: 'kubeflow',
+    name: options.name ?? 'kubeflow',
     async submit(spec) {
       const jobId = idOf(spec.name);
       const graph = digestOf({ graph: spec.graph, steps: spec.steps, types: typesOf(spec.parameters) });
@@ -76,13 +99,15 @@ export function createMemoryTrainingBackend(options: MemoryTrainingOptions): Mem
         );
       }
       if (existing) return { jobId, adopted: true };
-      jobs.set(jobId, { spec: structuredClone(spec), graph, createdAt: options.now(), cancelled: null });
+      jobs.set(jobId, { spec: structuredClone(spec), graph, createdAt: options.now(), cancelled: null, left: false });
       return { jobId, adopted: false };
     },
     async get(jobId) {
       const job = jobs.get(jobId);
       if (!job) return { state: 'absent', reason: `there is no job ${jobId}`, queuedSeconds: null, executionSeconds: null };
-      return stateAt(job, options.now());
+      const state = stateAt(job, options.now());
+      if (state.state === 'succeeded' || state.state === 'failed') await leave(job, state.state);
+      return state;
     },
     async cancel(jobId, reason) {
       const job = jobs.get(jobId);
@@ -94,6 +119,8 @@ export function createMemoryTrainingBackend(options: MemoryTrainingOptions): Mem
       return (outcomeOf(job.spec).logs ?? []).map(({ step, text }) => ({ step, text: tail(text, maxBytes) }));
     },
     probe: async () => ({ version: 'memory' }),
+    check: async (job) => options.check?.(job) ?? { available: true },
+    forget: (jobId) => void jobs.delete(jobId),
     jobs: () => [...jobs].map(([jobId, { spec }]) => ({ jobId, name: spec.name })),
   };
 }

@@ -2,6 +2,7 @@
 import type { Store } from '../../ports/lake.ts';
 import type { Stores } from '../../ports/stores.ts';
 import { createAuditLog } from './audit-log.ts';
+import { createBudgetStore } from './budget-store.ts';
 import { createBreakers, createFreezes } from './guards.ts';
 import { createLedger } from './ledger.ts';
 import { createModelRegistry } from './model-registry.ts';
@@ -22,6 +23,7 @@ export function createTableStores(tables: Tables, files: Pick<Store, 'read' | 'c
     promotions: createPromotionStore(tables.promotions),
     serving: createServingHistory(tables.serving),
     pipelines: createPipelineRegistry(tables.pipelines, files),
+    budgets: createBudgetStore(tables.budgets),
     audit: createAuditLog(tables.audit),
   };
 }

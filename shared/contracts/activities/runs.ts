@@ -2,11 +2,14 @@
 import * as z from 'zod';
 import { Name, RunId, Sha256 } from '../identifiers.ts';
 import { ModelVersion, Promotion, RunPatch, RunStatus, ServingEntry } from '../runs.ts';
-import { NewRun } from '../stories.ts';
+import { NewRun, ParamOverrides } from '../stories.ts';
 import { Environment, Gate, Train } from '../pipeline.ts';
 import { activity, BRIEF, HASTY, PATIENT } from './contract.ts';
 
-/** Claims a key: `opened` when this owner has the run now (also on a repeat of the same call), `taken` when somebody else has or had it. */
+/**
+ * Claims a key: `opened` when this owner has the run now (also on a repeat of the same call), `taken` when somebody else has or had it.
+ * Where the work was only ever skipped, the next attempt is opened: its id is in the answer.
+ */
 export const openRun = activity({
   name: 'open-run',
   input: NewRun,
@@ -22,11 +25,19 @@ export const recordRun = activity({
   retry: PATIENT,
 });
 
-/** What an orchestration needs to know of the registered pipeline version. */
+/** What an orchestration needs to know of the registered pipeline version, with the parameters of this run. */
 export const readPlan = activity({
   name: 'read-plan',
-  input: z.strictObject({ pipeline: Name, contractDigest: Sha256 }),
+  input: z.strictObject({
+    pipeline: Name,
+    contractDigest: Sha256,
+    overrides: ParamOverrides.optional(),
+    follow: Sha256.optional().describe(
+      'Follow the current version instead when its training specification has this digest: gates may have changed',
+    ),
+  }),
   output: z.strictObject({
+    contractDigest: Sha256.describe('The version that this is from'),
     train: Train,
     specDigest: Sha256,
     gates: z.array(Gate),
@@ -63,7 +74,7 @@ export const announce = activity({
   name: 'announce',
   input: z.strictObject({
     id: z.string().describe('Derived by the orchestration: a repeat publishes the same id'),
-    type: z.enum(['run.started', 'run.succeeded', 'run.failed', 'model.registered', 'endpoint.promoted']),
+    type: z.enum(['run.started', 'run.succeeded', 'run.failed', 'run.skipped', 'budget.low', 'model.registered', 'endpoint.promoted']),
     subject: z.string(),
     at: z.string(),
     data: z.record(z.string(), z.unknown()),

@@ -1,18 +1,38 @@
 // Activities on a training backend's jobs and what they leave behind.
 import * as z from 'zod';
 import { Name, RunId, Sha256 } from '../identifiers.ts';
+import { BackendName } from '../pipeline/train.ts';
 import { ModelDescription } from '../run-report.ts';
+import { ParamOverrides } from '../stories.ts';
 import { StagedFile } from '../tables.ts';
 import { JobState } from '../training.ts';
-import { activity, PATIENT } from './contract.ts';
+import { activity, BRIEF, PATIENT } from './contract.ts';
 
-const backend = z.enum(['kubeflow']);
+const backend = BackendName;
+const plan = { pipeline: Name, contractDigest: Sha256, overrides: ParamOverrides.optional() };
+const gold = z.strictObject({ table: Name, version: z.number().int(), digest: Sha256 });
 const submitted = z.strictObject({ jobId: z.string(), jobName: z.string(), adopted: z.boolean() });
 
-/** Submits the training job of a run, or adopts it when it exists already. */
+/** Asks the backends of a pipeline in order, up to the first that can train. One that gives no answer counts only when no other can. */
+export const checkBackends = activity({
+  name: 'check-backends',
+  input: z.strictObject(plan),
+  output: z.strictObject({ checks: z.array(z.strictObject({ backend, missing: z.string().nullable() })).min(1) }),
+  retry: PATIENT,
+});
+
+/** Submits the training job of a run (or one trial of a search), or adopts it when it exists already. */
 export const submitTraining = activity({
   name: 'submit-training',
-  input: z.strictObject({ backend, runId: RunId, pipeline: Name, contractDigest: Sha256, files: z.array(StagedFile).min(1) }),
+  input: z.strictObject({
+    ...plan,
+    backend,
+    runId: RunId,
+    gold,
+    specDigest: Sha256,
+    files: z.array(StagedFile).min(1),
+    trial: z.number().int().min(1).optional(),
+  }),
   output: submitted,
   retry: PATIENT,
 });
@@ -49,12 +69,31 @@ export const cancelJob = activity({
   retry: PATIENT,
 });
 
-/** Reads and checks the run report of a train run. Rejects `report-missing`, `report-invalid`, `component-failed`, `model-missing`. */
+/**
+ * Reads and checks the run report of a train run, and the archive that it names. Rejects `report-missing`, `report-invalid`, `report-protocol`,
+ * `report-not-finite`, `component-failed`, `model-missing`, `model-digest-wrong`, `archive-missing`, `archive-digest-wrong`.
+ */
 export const readReport = activity({
   name: 'read-report',
   input: z.strictObject({ runId: RunId }),
   output: z.strictObject({ metrics: z.record(z.string(), z.number()), model: ModelDescription, executionSeconds: z.number() }),
   retry: PATIENT,
+});
+
+/** Reads and checks the run report of one trial: its numbers, no model. Rejects as `read-report` does. */
+export const readTrial = activity({
+  name: 'read-trial',
+  input: z.strictObject({ runId: RunId, trial: z.number().int().min(1) }),
+  output: z.strictObject({ metrics: z.record(z.string(), z.number()), executionSeconds: z.number() }),
+  retry: PATIENT,
+});
+
+/** What the components of a failed job say in their own reports; null when none of them said anything. */
+export const explainFailure = activity({
+  name: 'explain-failure',
+  input: z.strictObject({ pipeline: Name, contractDigest: Sha256, runId: RunId }),
+  output: z.strictObject({ said: z.string().max(1500).nullable() }),
+  retry: BRIEF,
 });
 
 /** HEADs the published object and compares digest and size. Rejects `artifact-missing`, `artifact-mismatch`. */

@@ -59,7 +59,7 @@ test("a component's endless error is cut before it goes into history and log", a
   const runId = runIdOf('train', 'ble-location', digest('k'), 1);
   const report = { ...reportOf(runId), status: 'failed', error: { code: 'bad', message: 'x'.repeat(1_000_000) } };
   await store.create(`runs/${runId}/run-report.json`, Buffer.from(JSON.stringify(report)), 'application/json');
-  const ports = { store, backends: {}, artifacts: undefined as never, pipelines: createMemoryStores().pipelines };
+  const ports = { ...createMemoryStores(), store, backends: {}, artifacts: undefined as never };
 
   const answer = (await step(trainingActivities(ports), 'read-report')({ runId })) as { rejection: { code: string; message: string } };
 

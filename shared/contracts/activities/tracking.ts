@@ -1,0 +1,43 @@
+// Activities that show a run in the connected Azure ML workspace. What they cannot do is a warning of the run, never its failure.
+import * as z from 'zod';
+import { Instant, Name, RunId, Sha256 } from '../identifiers.ts';
+import { ParamOverrides } from '../stories.ts';
+import { activity, BRIEF } from './contract.ts';
+
+/** Logs an ended run to the experiment that the pipeline names. Rejects `run-logger-missing` where no workspace is connected. */
+export const logRun = activity({
+  name: 'log-run',
+  input: z.strictObject({
+    pipeline: Name,
+    contractDigest: Sha256,
+    overrides: ParamOverrides.optional(),
+    runId: RunId,
+    experiment: z.string(),
+    status: z.enum(['succeeded', 'failed', 'cancelled']),
+    metrics: z.record(z.string(), z.number()),
+    tags: z.record(z.string(), z.string()),
+    startedAt: Instant,
+    finishedAt: Instant,
+  }),
+  output: z.strictObject({ mlflowRunId: z.string(), url: z.string().describe('A page for people') }),
+  retry: BRIEF,
+});
+
+/** Registers one version of the gold table as a data asset, once for each commit; null where no workspace is connected. */
+export const registerDataAsset = activity({
+  name: 'register-data-asset',
+  input: z.strictObject({
+    pipeline: Name,
+    gold: z.strictObject({ table: Name, path: z.string(), version: z.number().int(), digest: Sha256 }),
+  }),
+  output: z.strictObject({ asset: z.string().nullable() }),
+  retry: BRIEF,
+});
+
+/** Registers a model version of ours in the workspace, once for each digest; null where no workspace is connected. */
+export const registerModelAsset = activity({
+  name: 'register-model-asset',
+  input: z.strictObject({ pipeline: Name, modelDigest: Sha256 }),
+  output: z.strictObject({ asset: z.string().nullable() }),
+  retry: BRIEF,
+});
