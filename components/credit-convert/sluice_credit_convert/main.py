@@ -56,7 +56,7 @@ def convert_step(arguments: StepArguments) -> Outcome:
 
 def _booster(path: Path) -> xgboost.Booster:
     if not path.is_file():
-        raise ComponentError('model-missing', f'input model holds no {path.name}; give the folder of credit-train')
+        raise ComponentError('data-missing', f'input model holds no {path.name}; give the folder of credit-train')
     try:
         return xgboost.Booster(model_file=str(path))
     except xgboost.core.XGBoostError as error:

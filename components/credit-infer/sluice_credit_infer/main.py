@@ -67,7 +67,7 @@ def infer(booster: xgboost.Booster, features: NDArray[np.float32], threads: int)
 
 def _booster(path: Path) -> xgboost.Booster:
     if not path.is_file():
-        raise ComponentError('model-missing', f'input model holds no model/{path.name}; give the folder of credit-convert')
+        raise ComponentError('data-missing', f'input model holds no model/{path.name}; give the folder of credit-convert')
     try:
         return xgboost.Booster(model_file=str(path))
     except xgboost.core.XGBoostError as error:

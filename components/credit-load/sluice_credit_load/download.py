@@ -33,10 +33,10 @@ def check_allowed(url: str, parameter: str, environment: Mapping[str, str]) -> N
     parts = _parts(url)
     shown = f'{parts.scheme}://{parts.netloc}{parts.path}'
     if not lists:
-        raise ComponentError('url-refused', f'{shown} is not allowed: no list of allowed addresses is set ({ALLOW}, or data_url_allow)')
+        raise ComponentError('data-url-refused', f'{shown} is not allowed: no list of allowed addresses is set ({ALLOW}, or data_url_allow)')
     for text in lists:
         if not any(_covers(_parts(prefix.strip()), parts) for prefix in text.split(',') if prefix.strip()):
-            raise ComponentError('url-refused', f'{shown} is not allowed; allowed is what begins with one of: {text}')
+            raise ComponentError('data-url-refused', f'{shown} is not allowed; allowed is what begins with one of: {text}')
 
 
 def _parts(url: str) -> SplitResult:
@@ -44,10 +44,10 @@ def _parts(url: str) -> SplitResult:
         parts = urlsplit(url)
         plain = parts.scheme in ('http', 'https') and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        raise ComponentError('url-refused', 'data_url cannot be parsed; expected https://host/path') from None
+        raise ComponentError('data-url-refused', 'data_url cannot be parsed; expected https://host/path') from None
     # Encoded dots and slashes, backslashes and `..` could lead out of an allowed folder on the other side.
     if not plain or '@' in parts.netloc or parts.fragment or re.search(r'[^\x21-\x7e]|\\|%2e|%2f|%5c|/\.\.?(/|$)', f'{parts.netloc}{parts.path}', re.I):
-        raise ComponentError('url-refused', 'data_url is refused: expected a plain https://host/path without user, fragment, ".." or escapes')
+        raise ComponentError('data-url-refused', 'data_url is refused: expected a plain https://host/path without user, fragment, ".." or escapes')
     return parts
 
 

@@ -149,7 +149,7 @@ def _picture(curve: Curve, auc: float) -> bytes:
 
 def _pack(folder: Path, out: Path) -> ModelDescription:
     if not (folder / 'model.json').is_file():
-        raise ComponentError('model-missing', 'input model holds no model/model.json; give the folder of credit-convert')
+        raise ComponentError('data-missing', 'input model holds no model/model.json; give the folder of credit-convert')
     files = folder_digests(folder)
     archive = write_archive(folder, out / ARCHIVE)
     return ModelDescription(model_digest(files), files, FileDigest(ARCHIVE, archive.sha256, archive.bytes))

@@ -26,12 +26,12 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class RestFailure(Exception):
-    """The server said no, or could not be reached; `status` and `code` are MLflow's where there was an answer."""
+    """The server said no, or could not be reached; `status` is the answer's, `said` MLflow's own code, where there was an answer."""
 
-    def __init__(self, message: str, status: int | None = None, code: str = '') -> None:
+    def __init__(self, message: str, status: int | None = None, said: str = '') -> None:
         super().__init__(message)
         self.status = status
-        self.code = code
+        self.said = said
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -118,7 +118,7 @@ class RestTracker:
             return str(self._call('POST', 'experiments/create', {'name': name})['experiment_id'])
         except RestFailure as error:
             # Somebody else made it meanwhile, or the answer to our own first attempt was lost.
-            found = self._by_name(name) if error.code == 'RESOURCE_ALREADY_EXISTS' else None
+            found = self._by_name(name) if error.said == 'RESOURCE_ALREADY_EXISTS' else None
             if found is None:
                 raise
             return found
@@ -128,7 +128,7 @@ class RestTracker:
             answer = self._call('GET', f'experiments/get-by-name?experiment_name={urllib.parse.quote(name, safe="")}')
             return str(answer['experiment']['experiment_id'])
         except RestFailure as error:
-            if error.code == 'RESOURCE_DOES_NOT_EXIST':
+            if error.said == 'RESOURCE_DOES_NOT_EXIST':
                 return None
             raise
 
