@@ -12,7 +12,7 @@ import { ActivityRejected, call, type Story } from './kit/call.ts';
 import { heed, RunCancelled } from './kit/cancel.ts';
 import { awaitJob, type Submitted } from './kit/job.ts';
 import { paying, type Purse, reserve, settling } from './kit/money.ts';
-import { chosenBackend, explained, openPromotions, type Plan } from './kit/training.ts';
+import { chosenBackend, explained, openPromotions, type Plan } from './kit/train-parts.ts';
 import { narrate, note, tellOpened, transition } from './kit/run.ts';
 import { now, secondsSince } from './kit/time.ts';
 import { showData, showModel, showRun } from './kit/tracking.ts';
