@@ -46,14 +46,28 @@ export const Remove = z.object({
   extendedFileMetadata: z.boolean().nullish(),
   partitionValues: Flat.nullish(),
   size: Whole.nullish(),
+  deletionVector: z.unknown().optional(),
 });
 export type Remove = z.infer<typeof Remove>;
 
 export const Txn = z.object({ appId: Text, version: Whole, lastUpdated: Whole.nullish() });
 export type Txn = z.infer<typeof Txn>;
 
+/** A field of free JSON: of the expected form, or as if it were absent. */
+const loose = <T extends z.ZodType>(schema: T) => schema.nullish().catch(null);
+
 /** `commitInfo` is free JSON; these are the parts that are used here. `sluice` is what we noted of our own commit. */
-export const CommitInfo = z.object({ operation: Text.nullish(), txnId: Text.nullish(), sluice: z.unknown().optional() });
+export const CommitInfo = z.object({
+  timestamp: loose(Whole),
+  inCommitTimestamp: loose(Whole),
+  operation: loose(Text),
+  operationParameters: loose(z.record(Text, z.unknown())),
+  operationMetrics: loose(z.record(Text, z.unknown())),
+  isBlindAppend: loose(z.boolean()),
+  engineInfo: loose(Text),
+  txnId: loose(Text),
+  sluice: z.unknown().optional(),
+});
 export type CommitInfo = z.infer<typeof CommitInfo>;
 
 export interface Actions {
@@ -93,18 +107,25 @@ function invalid(where: string, why: string): RejectedError {
   return new RejectedError('table-invalid', `${where}: ${why}. Mend: the table's log is damaged; restore that file.`);
 }
 
-/** Reads a commit file. A line that is no JSON object means damage, or a writer that is still writing: `table-invalid`. */
+function corrupt(where: string, why: string): RejectedError {
+  return new RejectedError(
+    'delta-log-corrupt',
+    `${where}: ${why}. Mend: the writer was cut off or is still writing; let it finish, or restore that file. It is never passed over.`,
+  );
+}
+
+/** Reads a commit file. Rejects `delta-log-corrupt` for a torn or empty one, `table-invalid` for a JSON object of the wrong form. */
 export function parseCommit(text: string, file: string): Actions {
   const actions = noActions();
   const lines = text.split('\n');
-  if (!lines.some((line) => line.trim() !== '')) throw invalid(file, 'the commit is empty');
+  if (!lines.some((line) => line.trim() !== '')) throw corrupt(file, 'the commit is empty');
   for (const [n, line] of lines.entries()) {
     if (line.trim() === '') continue;
     let action: unknown;
     try {
       action = JSON.parse(line);
     } catch {
-      throw invalid(`${file}, line ${n + 1}`, 'it is not JSON');
+      throw corrupt(`${file}, line ${n + 1}`, 'it is not JSON');
     }
     takeAction(actions, action, `${file}, line ${n + 1}`);
   }

@@ -2,23 +2,24 @@
 // Written by DuckDB with exactly the columns of the protocol, after the commit and never instead of it (facts/delta.md §6).
 import type { ContainerClient } from '@azure/storage-blob';
 import { randomUUID } from 'node:crypto';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RejectedError, TransientError } from '../../../errors/errors.ts';
 import { noActions, takeAction, type Actions } from './actions.ts';
 import type { Snapshot } from './snapshot.ts';
 import { sqlName, sqlText, type Duck } from '../refine/duck.ts';
 import { createLineFile } from '../csv/line-file.ts';
-import { createBlob, downloadBlob, putBlob } from '../storage.ts';
+import { removedFilesMs } from './retention.ts';
+import { blobStorage, type TableStorage } from './table-storage.ts';
 
 const KINDS = ['protocol', 'metaData', 'txn', 'add', 'remove'] as const;
 
 /** Reads the parts of a classic checkpoint. Rejects `table-invalid` when a part is damaged: the state is all of it or an error. */
-export async function readCheckpoint(duck: Duck, container: ContainerClient, names: readonly string[]): Promise<Actions> {
+export async function readCheckpoint(duck: Duck, storage: TableStorage, names: readonly string[]): Promise<Actions> {
   const local: string[] = [];
   for (const name of names) {
     const file = join(duck.dir, `checkpoint-${randomUUID()}.parquet`);
-    await downloadBlob(container, name, null, file);
+    await storage.download(name, file);
     local.push(file);
   }
   try {
@@ -63,10 +64,51 @@ const COLUMNS = {
   protocol: 'STRUCT("minReaderVersion" INTEGER, "minWriterVersion" INTEGER, "readerFeatures" VARCHAR[], "writerFeatures" VARCHAR[])',
 };
 
-/** Tombstones younger than this stay: `delta.deletedFileRetentionDuration` has the default of one week in our tables. */
-const TOMBSTONE_MS = 7 * 24 * 3600 * 1000;
+/** Writes `<version>.checkpoint.parquet` and the hint `_last_checkpoint` for a state that is committed. */
+export async function checkpointAt(duck: Duck, storage: TableStorage, root: string, snapshot: Snapshot, now: number): Promise<void> {
+  const id = randomUUID();
+  const file = join(duck.dir, `checkpoint-${id}.parquet`);
+  const lines = await createLineFile(join(duck.dir, `actions-${id}.ndjson`));
+  try {
+    try {
+      for (const [kind, value] of actionsOf(snapshot, now)) lines.append('', Buffer.from(JSON.stringify({ [kind]: value })));
+    } finally {
+      await lines.close();
+    }
+    const columns = Object.entries(COLUMNS).map(([name, type]) => `${sqlText(name)}: ${sqlText(type)}`);
+    const source = `read_json(${sqlText(lines.file)}, format = 'newline_delimited', maximum_object_size = 67108864, columns = {${columns.join(', ')}})`;
+    await duck.run(`COPY (SELECT * FROM ${source}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION snappy)`);
+    const name = `${root}_delta_log/${String(snapshot.version).padStart(20, '0')}.checkpoint.parquet`;
+    const content = await readFile(file);
+    await storage.create(name, content, 'application/vnd.apache.parquet');
+    const hint = { version: snapshot.version, size: lines.lines, sizeInBytes: content.length, numOfAddFiles: snapshot.files.size };
+    await storage.put(`${root}_delta_log/_last_checkpoint`, Buffer.from(JSON.stringify(hint)), 'application/json');
+  } finally {
+    await rm(file, { force: true });
+    await rm(lines.file, { force: true });
+  }
+}
 
-/** Writes `<version>.checkpoint.parquet` and the hint `_last_checkpoint`. */
+/** The state as actions; tombstones stay while their files do. */
+function* actionsOf(snapshot: Snapshot, now: number): Generator<[string, unknown]> {
+  const { protocol, metaData } = snapshot;
+  yield ['protocol', protocol];
+  yield [
+    'metaData',
+    {
+      ...metaData,
+      format: { provider: metaData.format.provider, options: metaData.format.options ?? {} },
+      configuration: metaData.configuration ?? {},
+    },
+  ];
+  for (const [appId, { version, lastUpdated }] of snapshot.txns) yield ['txn', { appId, version, lastUpdated }];
+  for (const add of snapshot.files.values()) yield ['add', { ...add, dataChange: false }];
+  const expired = now - removedFilesMs(metaData);
+  for (const remove of snapshot.tombstones.values())
+    if ((remove.deletionTimestamp ?? 0) > expired) yield ['remove', { ...remove, dataChange: false }];
+}
+
+/** `checkpointAt` for a table in a blob container. */
 export async function writeCheckpoint(
   duck: Duck,
   container: ContainerClient,
@@ -74,29 +116,29 @@ export async function writeCheckpoint(
   snapshot: Snapshot,
   now: number,
 ): Promise<void> {
-  const id = randomUUID();
-  const lines = await createLineFile(join(duck.dir, `actions-${id}.ndjson`));
-  const line = (kind: string, value: unknown) => lines.append('', Buffer.from(JSON.stringify({ [kind]: value })));
-  line('protocol', snapshot.protocol);
-  line('metaData', {
-    ...snapshot.metaData,
-    format: { provider: snapshot.metaData.format.provider, options: snapshot.metaData.format.options ?? {} },
-    configuration: snapshot.metaData.configuration ?? {},
-  });
-  for (const [appId, txn] of snapshot.txns) line('txn', { appId, version: txn.version });
-  for (const add of snapshot.files.values()) line('add', { ...add, dataChange: false });
-  for (const remove of snapshot.tombstones.values())
-    if ((remove.deletionTimestamp ?? 0) > now - TOMBSTONE_MS) line('remove', { ...remove, dataChange: false });
-  await lines.close();
-  const file = join(duck.dir, `checkpoint-${id}.parquet`);
-  const columns = Object.entries(COLUMNS).map(([name, type]) => `${sqlText(name)}: ${sqlText(type)}`);
-  const source = `read_json(${sqlText(lines.file)}, format = 'newline_delimited', maximum_object_size = 67108864, columns = {${columns.join(', ')}})`;
-  await duck.run(`COPY (SELECT * FROM ${source}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION snappy)`);
-  const name = `${root}_delta_log/${String(snapshot.version).padStart(20, '0')}.checkpoint.parquet`;
-  const { size } = await stat(file);
-  await createBlob(container, name, await readFile(file), 'application/vnd.apache.parquet');
-  const hint = { version: snapshot.version, size: lines.lines, sizeInBytes: size, numOfAddFiles: snapshot.files.size };
-  await putBlob(container, `${root}_delta_log/_last_checkpoint`, Buffer.from(JSON.stringify(hint)), 'application/json');
-  await rm(file, { force: true });
-  await rm(lines.file, { force: true });
+  await checkpointAt(duck, blobStorage(container), root, snapshot, now);
+}
+
+/** Checkpoint interval where neither caller nor table says one: Spark's default. */
+const EVERY = 10;
+
+/**
+ * Writes a checkpoint when the version is due. A failure is told to `warn` and harms nothing: the log alone says everything.
+ * `every`: commits from one checkpoint to the next; undefined: what the table's configuration says.
+ */
+export async function checkpointIfDue(
+  table: { duck: Duck; storage: TableStorage; root: string },
+  snapshot: Snapshot,
+  options: { every?: number; now: number; warn: (message: string) => void },
+): Promise<void> {
+  const configured = Number(snapshot.metaData.configuration?.['delta.checkpointInterval'] ?? EVERY);
+  const every = options.every ?? (Number.isInteger(configured) && configured > 0 ? configured : EVERY);
+  if (snapshot.version === 0 || snapshot.version % every !== 0) return;
+  try {
+    await checkpointAt(table.duck, table.storage, table.root, snapshot, options.now);
+  } catch (error) {
+    options.warn(
+      `${table.root}: the checkpoint at version ${snapshot.version} was not written: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
 }

@@ -3,141 +3,153 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RejectedError, TransientError } from '../../../errors/errors.ts';
-import { parseCommit, SHA_TAG, type Actions, type MetaData } from './actions.ts';
-import { OUR_PROTOCOL, refuseUnwritable } from './protocol.ts';
-import { parseSchema, refuseChangedSchema, schemaString } from './schema.ts';
+import { parseCommit, type Actions, type Add } from './actions.ts';
+import { commitText, effectOn } from './commit-text.ts';
+import { conflictSince, type Reads } from './conflicts.ts';
+import { refuseBadPartitions, refuseOtherPartitions, type PartitionValues } from './partitions.ts';
+import { refuseHiddenType, refuseUnwritable } from './protocol.ts';
+import { evolveSchema, parseSchema, type Evolve } from './schema.ts';
 import { applyCommit, commitName, readCommit, readSnapshot, type DeltaTable, type Snapshot } from './snapshot.ts';
 import type { DeltaField } from './types.ts';
-import { createBlob } from '../storage.ts';
 
-/** A data file that is in the table's folder already. `path` needs no encoding. */
+/** A data file that is in the table's folder already. `path` is as the log has it. */
 export interface NewFile {
   path: string;
   bytes: number;
   rows: number;
   sha256: string;
   stats: string;
+  /** Every partition column of the table; absent without partitions. */
+  partitionValues?: PartitionValues;
 }
 
-export interface Change {
-  /** Transaction: version 1 of this appId is committed at most once. */
+interface AnyChange {
+  /** Transaction: `txnVersion` (1) of this appId, or a later one, is committed at most once. */
   appId: string;
-  mode: 'append' | 'overwrite';
+  txnVersion?: number;
   fields: DeltaField[];
   files: NewFile[];
   /** What we want to find again with the commit; goes into `commitInfo.sluice`. */
   facts: unknown;
+  /** The causal chain of the commit and the run that made it; beside the facts in `commitInfo.sluice`. */
+  chain?: readonly string[];
+  runId?: string;
   /** Name of the SQL file, for messages. */
   origin: string;
-  /** Overwrites only: the version that the content was computed from; a file commit after it is a conflict. undefined: any. */
+  /** Partition columns: of a new table, and as an existing one must have them. undefined: none, or what is there. */
+  partitionBy?: readonly string[];
+  evolve?: Evolve;
+  /** `metaData.configuration` of a new table. */
+  configuration?: Readonly<Record<string, string>>;
+  /** More `operationMetrics`. */
+  metrics?: Readonly<Record<string, number>>;
+}
+
+/** New content: added to the table, or in place of all of it. */
+export interface Change extends AnyChange {
+  mode: 'append' | 'overwrite';
+  /** Overwrites only: the version that the content was computed from; anything committed after it is a conflict. undefined: nothing was read. */
   basis?: number;
+}
+
+/** Copy-on-write of some files of version `basis`. */
+export interface Rewrite extends AnyChange {
+  mode: 'rewrite';
+  basis: number;
+  removes: Add[];
+  /** Whether files that came since could hold rows that this would have changed too. */
+  touches: (adds: Add[]) => Promise<boolean>;
+  operation: 'MERGE' | 'DELETE';
+  /** For people who read the history. */
+  predicate: string;
 }
 
 export type CommitAnswer = { state: 'committed' | 'found'; snapshot: Snapshot } | { state: 'conflict'; reason: string };
 
+/** Versions that others may take before us. */
 const TRIES = 30;
 
-/** Commits `change` on top of the newest version. `found` = this transaction was there already. Rejects `schema-changed`, `table-unsupported`. */
-export async function commitChange(table: DeltaTable, change: Change, now: () => number): Promise<CommitAnswer> {
+/** Waits a moment, longer each time, so that writers that met do not meet again. */
+const jitter = async (tries: number): Promise<void> => sleep(randomInt(5, 20 * (tries + 1) + 10));
+
+/**
+ * Commits `change` on top of the newest version. `found` = this transaction was there already; `conflict` = compute it again.
+ * Rejects `schema-changed`, `bad-partition`, `table-unsupported`, `append-only`, `file-exists`.
+ */
+export async function commitChange(
+  table: DeltaTable,
+  change: Change | Rewrite,
+  now: () => number,
+  pause: (tries: number) => Promise<void> = jitter,
+): Promise<CommitAnswer> {
+  refuseBadKey(change.appId);
   const txnId = randomUUID();
   let snapshot = await readSnapshot(table);
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const known = snapshot?.txns.get(change.appId);
-    if (snapshot && known) return { state: 'found', snapshot };
-    const conflict = snapshot && change.basis !== undefined ? conflictSince(snapshot, change.basis) : null;
+    if (snapshot && isCommitted(snapshot, change)) return { state: 'found', snapshot };
+    const conflict = snapshot && (await conflictSince(snapshot, basisOf(change), readsOf(change)));
     if (conflict !== null) return { state: 'conflict', reason: conflict };
-    if (snapshot) {
-      refuseUnwritable(table.root, snapshot.protocol, snapshot.metaData, change.mode === 'overwrite' && snapshot.files.size > 0);
-      refuseChangedSchema(table.root, change.origin, parseSchema(snapshot.metaData.schemaString, table.root), change.fields);
-    }
+    const text = prepare(table, snapshot, change, txnId, now());
     const version = (snapshot?.version ?? -1) + 1;
-    const text = commitText(snapshot, change, txnId, now());
-    const answer = await createBlob(table.container, commitName(table.root, version), Buffer.from(text), 'application/json');
-    const actions: Actions | null =
-      answer === 'created' ? parseCommit(text, commitName(table.root, version)) : await readCommit(table, version);
-    if (actions === null) throw new TransientError('table-changed', `${commitName(table.root, version)} was taken and is gone again.`);
+    const name = commitName(table.root, version);
+    const answer = await table.storage.create(name, Buffer.from(text), 'application/json');
+    const actions: Actions | null = answer === 'created' ? parseCommit(text, name) : await readCommit(table, version);
+    if (actions === null) throw new TransientError('table-changed', `${name} was taken and is gone again.`);
     snapshot = applyCommit(table.root, snapshot, version, actions);
     // A taken name can be our own write whose answer was lost: the SDK repeats it and gets 409.
     if (answer === 'created' || actions.info?.txnId === txnId) return { state: 'committed', snapshot };
-    await sleep(randomInt(5, 20 * (tries + 1) + 10));
+    await pause(tries);
   }
   throw new TransientError('table-busy', `${table.root}: other writers took ${TRIES} versions in a row; try again later.`);
 }
 
-/** Why an overwrite computed from `basis` must be computed again, or null. */
-function conflictSince(snapshot: Snapshot, basis: number): string | null {
-  for (let version = basis + 1; version <= snapshot.version; version += 1) {
-    const actions = snapshot.commits.get(version);
-    if (actions === undefined) return `version ${version} is known from a checkpoint only`;
-    if (actions.adds.length + actions.removes.length > 0 || actions.metaData || actions.protocol)
-      return `version ${version} (${actions.info?.operation ?? 'unknown operation'}) changed the table since version ${basis} was read`;
+function refuseBadKey(appId: string): void {
+  if (appId === '' || appId.length > 300)
+    throw new RejectedError('bad-transaction', `a transaction id of ${appId.length} characters; 1 to 300 are allowed.`);
+}
+
+/** The transaction, or a later one of its appId, is in the table. */
+export function isCommitted(snapshot: Snapshot, change: { appId: string; txnVersion?: number }): boolean {
+  const known = snapshot.txns.get(change.appId);
+  return known !== undefined && known.version >= (change.txnVersion ?? 1);
+}
+
+function basisOf(change: Change | Rewrite): number {
+  return change.mode === 'append' ? 0 : (change.basis ?? 0);
+}
+
+function readsOf(change: Change | Rewrite): Reads {
+  if (change.mode === 'rewrite')
+    return { what: 'files', removes: new Set(change.removes.map((file) => file.path)), touches: change.touches };
+  return change.mode === 'overwrite' && change.basis !== undefined ? { what: 'table' } : { what: 'nothing' };
+}
+
+/** Judges the change against the state that it goes on top of, and writes the commit's text. */
+function prepare(table: DeltaTable, snapshot: Snapshot | null, change: Change | Rewrite, txnId: string, at: number): string {
+  let fields: DeltaField[] | null = null;
+  if (!snapshot) refuseBadPartitions(table.root, change.origin, change.fields, change.partitionBy ?? []);
+  else {
+    const known = parseSchema(snapshot.metaData.schemaString, table.root);
+    const evolved = evolveSchema(table.root, change.origin, known, change.fields, change.evolve);
+    if (evolved.added.length > 0) fields = evolved.fields;
+    refuseHiddenType(table.root, snapshot.protocol, evolved.fields);
+    refuseOtherPartitions(table.root, snapshot.metaData.partitionColumns, change.partitionBy);
   }
-  return null;
+  const effect = effectOn(snapshot, change, fields);
+  if (snapshot) {
+    refuseUnwritable(table.root, snapshot.protocol, snapshot.metaData, effect.removes.length > 0);
+    refuseStrangeFiles(table, snapshot, change.files);
+  }
+  return commitText(snapshot, change, effect, txnId, at);
 }
 
-/** The commit file: commitInfo first, then protocol and metaData of a new table, removes, adds, the transaction. */
-function commitText(snapshot: Snapshot | null, change: Change, txnId: string, at: number): string {
-  const kept = new Set(change.files.map((file) => file.path));
-  const present = new Set(change.files.map((file) => file.path).filter((path) => snapshot?.files.has(path)));
-  if (change.mode === 'append' && present.size > 0)
-    throw new RejectedError('file-exists', `the file ${[...present][0]} is in the table already; appending it again would change nothing.`);
-  const removes = change.mode === 'overwrite' ? [...(snapshot?.files.values() ?? [])].filter((file) => !kept.has(file.path)) : [];
-  const adds = change.files.filter((file) => !present.has(file.path));
-  const actions: unknown[] = [
-    {
-      commitInfo: {
-        timestamp: at,
-        operation: 'WRITE',
-        operationParameters: { mode: change.mode === 'append' ? 'Append' : 'Overwrite', partitionBy: '[]' },
-        ...(snapshot ? { readVersion: snapshot.version } : {}),
-        isolationLevel: 'Serializable',
-        isBlindAppend: change.mode === 'append',
-        operationMetrics: {
-          numFiles: String(adds.length),
-          numOutputRows: String(adds.reduce((sum, file) => sum + file.rows, 0)),
-          numOutputBytes: String(adds.reduce((sum, file) => sum + file.bytes, 0)),
-        },
-        engineInfo: 'Sluice',
-        txnId,
-        sluice: change.facts,
-      },
-    },
-  ];
-  if (!snapshot) actions.push({ protocol: OUR_PROTOCOL }, { metaData: newMetaData(change.fields, at) });
-  for (const file of removes)
-    actions.push({
-      remove: {
-        path: file.path,
-        deletionTimestamp: at,
-        dataChange: true,
-        extendedFileMetadata: true,
-        partitionValues: file.partitionValues,
-        size: file.size,
-      },
-    });
-  for (const file of adds)
-    actions.push({
-      add: {
-        path: file.path,
-        partitionValues: {},
-        size: file.bytes,
-        modificationTime: at,
-        dataChange: true,
-        stats: file.stats,
-        tags: { [SHA_TAG]: file.sha256 },
-      },
-    });
-  actions.push({ txn: { appId: change.appId, version: 1, lastUpdated: at } });
-  return `${actions.map((action) => JSON.stringify(action)).join('\n')}\n`;
-}
-
-function newMetaData(fields: DeltaField[], at: number): MetaData {
-  return {
-    id: randomUUID(),
-    format: { provider: 'parquet', options: {} },
-    schemaString: schemaString(fields),
-    partitionColumns: [],
-    configuration: {},
-    createdTime: at,
-  };
+/** Files written for other partitions than the table has would lose a column without a word. */
+function refuseStrangeFiles(table: DeltaTable, snapshot: Snapshot, files: readonly NewFile[]): void {
+  const columns = JSON.stringify([...snapshot.metaData.partitionColumns].sort());
+  const strange = files.find((file) => JSON.stringify(Object.keys(file.partitionValues ?? {}).sort()) !== columns);
+  if (strange)
+    throw new RejectedError(
+      'bad-partition',
+      `${table.root}: ${strange.path} was written for other partitions than ${columns}. Mend: write the rows again for the table as it is.`,
+    );
 }

@@ -1,47 +1,66 @@
-// Which tables this client may read and write: reader 1, writer 2 with appendOnly and invariants (facts/delta.md §4).
+// Which tables this client may read and write: reader 1, writer 2 with appendOnly and invariants, and timestampNtz (facts/delta.md §4).
 // What needs more is refused by the name of the feature, never half-understood.
 import { RejectedError } from '../../../errors/errors.ts';
 import type { Add, MetaData, Protocol } from './actions.ts';
 import { parseSchema } from './schema.ts';
-import type { DeltaField } from './types.ts';
+import type { DeltaField, DeltaType } from './types.ts';
 
-/** The protocol of tables that we create: every client opens them. */
-export const OUR_PROTOCOL: Protocol = { minReaderVersion: 1, minWriterVersion: 2 };
+/** What a reader must know; features that are announced in both lists. */
+const READER_FEATURES = new Set(['timestampNtz']);
+const WRITER_FEATURES = new Set(['appendOnly', 'invariants', ...READER_FEATURES]);
+
+/** The protocol of tables that we create: 1/2, which every client opens, unless a declared timestamp_ntz needs its feature. */
+export function protocolFor(fields: readonly DeltaField[]): Protocol {
+  if (!fields.some((field) => holdsNtz(field.type))) return { minReaderVersion: 1, minWriterVersion: 2 };
+  return { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['timestampNtz'], writerFeatures: ['timestampNtz'] };
+}
+
+/** The type is or contains timestamp_ntz. */
+function holdsNtz(type: DeltaType): boolean {
+  if (typeof type === 'string') return type === 'timestamp_ntz';
+  if (type.type === 'array') return holdsNtz(type.elementType);
+  if (type.type === 'map') return holdsNtz(type.keyType) || holdsNtz(type.valueType);
+  return type.fields.some((field) => holdsNtz(field.type));
+}
 
 const MEND = 'Mend: read or write it with a client that has the feature, or drop the feature at its source.';
 
-/** Throws `table-unsupported` unless a reader-1 client may read the table. */
+/** Throws `table-unsupported` unless this client may read the table. */
 export function refuseUnreadable(table: string, protocol: Protocol): void {
-  const features = protocol.readerFeatures ?? [];
-  if (protocol.minReaderVersion < 1 || protocol.minWriterVersion < 1)
-    throw new RejectedError(
-      'table-invalid',
-      `${table}: protocol ${protocol.minReaderVersion}/${protocol.minWriterVersion} does not exist.`,
-    );
-  if (protocol.minReaderVersion === 1 || (protocol.minReaderVersion === 3 && features.length === 0)) return;
-  const named = protocol.minReaderVersion === 2 ? 'columnMapping' : features.join(', ');
+  const { minReaderVersion: reader, minWriterVersion: writer } = protocol;
+  if (reader < 1 || writer < 1) throw new RejectedError('table-invalid', `${table}: protocol ${reader}/${writer} does not exist.`);
+  const foreign = (protocol.readerFeatures ?? []).filter((feature) => !READER_FEATURES.has(feature));
+  if (reader === 1 || (reader === 3 && foreign.length === 0)) return;
+  const named = reader === 2 ? 'columnMapping' : foreign.join(', ');
   throw new RejectedError(
     'table-unsupported',
-    `${table}: reading it needs reader version ${protocol.minReaderVersion} (${named || 'unknown'}), which is not built in. ${MEND}`,
+    `${table}: reading it needs reader version ${reader} (${named || 'unknown'}), which is not built in. ${MEND}`,
   );
 }
 
-/** Throws `table-unsupported` or `append-only` unless a writer-2 client may commit. */
+/** A type that the protocol must announce: `table-invalid` when a column has it and the protocol does not. */
+export function refuseHiddenType(table: string, protocol: Protocol, fields: readonly DeltaField[]): void {
+  if ((protocol.readerFeatures ?? []).includes('timestampNtz')) return;
+  const hidden = fields.find((field) => holdsNtz(field.type));
+  if (hidden)
+    throw new RejectedError(
+      'table-invalid',
+      `${table}: column "${hidden.name}" is timestamp_ntz, which the table's protocol does not announce.`,
+    );
+}
+
+/** Throws `table-unsupported` or `append-only` unless this client may commit. */
 export function refuseUnwritable(table: string, protocol: Protocol, metaData: MetaData, removes: boolean): void {
   refuseUnreadable(table, protocol);
-  const known = new Set(['appendOnly', 'invariants']);
-  const foreign = (protocol.writerFeatures ?? []).filter((feature) => !known.has(feature));
+  const foreign = (protocol.writerFeatures ?? []).filter((feature) => !WRITER_FEATURES.has(feature));
   const sevenIsFine = protocol.minWriterVersion === 7 && foreign.length === 0;
   if (protocol.minWriterVersion > 2 && !sevenIsFine)
     throw new RejectedError(
       'table-unsupported',
       `${table}: writing it needs writer version ${protocol.minWriterVersion} (${foreign.join(', ') || 'its features are not listed'}). ${MEND}`,
     );
-  if (metaData.partitionColumns.length > 0)
-    throw new RejectedError(
-      'table-unsupported',
-      `${table}: it is partitioned by ${metaData.partitionColumns.join(', ')}; Sluice writes tables without partitions. Mend: name a new table in sluice.yaml.`,
-    );
+  if (metaData.format.provider !== 'parquet')
+    throw new RejectedError('table-unsupported', `${table}: its files are ${JSON.stringify(metaData.format.provider)}, not parquet.`);
   if (removes && metaData.configuration?.['delta.appendOnly'] === 'true')
     throw new RejectedError(
       'append-only',

@@ -7,21 +7,24 @@ import { digestOfFiles } from '../../../decisions/digest.ts';
 import { RejectedError } from '../../../errors/errors.ts';
 import { recordsOf, SHA_TAG, type Actions, type Add } from './actions.ts';
 import { readCheckpoint } from './checkpoint.ts';
-import { blobName } from './protocol.ts';
+import { blobName, refuseHiddenType } from './protocol.ts';
 import { duckType, parseSchema, readSchema } from './schema.ts';
 import { readCommit, readSnapshot, type DeltaTable, type Snapshot } from './snapshot.ts';
 import type { DeltaField } from './types.ts';
 import { sqlName, sqlText, type Duck } from '../refine/duck.ts';
 import type { LocalFile } from './parquet.ts';
-import { downloadBlob } from '../storage.ts';
+import { blobStorage, type TableStorage } from './table-storage.ts';
 
 /** A table with what one piece of work already holds of it. */
-export interface OpenTable extends DeltaTable {
+export interface WorkTable extends DeltaTable {
   layer: Commit['layer'];
   name: string;
   duck: Duck;
   /** Path in the log → copy in the work folder. */
   local: Map<string, LocalCopy>;
+}
+export interface OpenTable extends WorkTable {
+  container: ContainerClient;
 }
 interface LocalCopy {
   file: string;
@@ -34,37 +37,45 @@ export interface Shape {
   partitionColumns: readonly string[];
 }
 
-export function shapeOf(table: OpenTable, snapshot: Snapshot): Shape {
-  return { fields: parseSchema(snapshot.metaData.schemaString, table.root), partitionColumns: snapshot.metaData.partitionColumns };
+export function shapeOf(table: DeltaTable, snapshot: Snapshot): Shape {
+  const fields = parseSchema(snapshot.metaData.schemaString, table.root);
+  refuseHiddenType(table.root, snapshot.protocol, fields);
+  return { fields, partitionColumns: snapshot.metaData.partitionColumns };
 }
 
 let copies = 0;
 
-export function openTable(duck: Duck, container: ContainerClient, layer: Commit['layer'], pipeline: string, name: string): OpenTable {
+/** A table at `root` (with a trailing slash) of any storage. */
+export function workTable(duck: Duck, storage: TableStorage, layer: Commit['layer'], name: string, root: string): WorkTable {
   return {
-    container,
-    root: `${layer}/${pipeline}/${name}/`,
+    storage,
+    root,
     layer,
     name,
     duck,
     local: new Map(),
-    readCheckpoint: async (names) => readCheckpoint(duck, container, names),
+    readCheckpoint: async (names) => readCheckpoint(duck, storage, names),
   };
 }
 
+/** The table `name` of a pipeline's layer in the lake. */
+export function openTable(duck: Duck, container: ContainerClient, layer: Commit['layer'], pipeline: string, name: string): OpenTable {
+  return { ...workTable(duck, blobStorage(container), layer, name, `${layer}/${pipeline}/${name}/`), container };
+}
+
 /** Remembers a file that was just written here, so that it is not fetched again. */
-export function remember(table: OpenTable, path: string, file: LocalFile): void {
+export function remember(table: WorkTable, path: string, file: LocalFile): void {
   table.local.set(path, { file: file.file, sha256: file.sha256 });
 }
 
 /** The file's copy here. Rejects `file-gone` and `file-damaged` with the file named: fewer rows are never used. */
-async function copyOf(table: OpenTable, add: Add): Promise<LocalCopy> {
+async function copyOf(table: WorkTable, add: Add): Promise<LocalCopy> {
   const known = table.local.get(add.path);
   if (known) return known;
   const name = table.root + blobName(table.root, add.path);
   copies += 1;
   const file = join(table.duck.dir, `table-${copies}.parquet`);
-  const found = await downloadBlob(table.container, name, null, file).catch((error: unknown) => {
+  const found = await table.storage.download(name, file).catch((error: unknown) => {
     if (error instanceof RejectedError && error.code === 'blob-gone')
       throw new RejectedError(
         'file-gone',
@@ -84,9 +95,10 @@ async function copyOf(table: OpenTable, add: Add): Promise<LocalCopy> {
   return copy;
 }
 
-/** SQL that selects all rows of `files` with the table's columns, in the order of the files. */
-export async function selectFiles(table: OpenTable, shape: Shape, files: readonly Add[]): Promise<string> {
-  const columns = shape.fields.map((field) => sqlName(field.name)).join(', ');
+/** SQL that selects all rows of `files` with the table's columns, in the order of the files; with the row's number in its file as `rowNumber`. */
+export async function selectFiles(table: WorkTable, shape: Shape, files: readonly Add[], rowNumber: string | null = null): Promise<string> {
+  const number = rowNumber === null ? '' : `, file_row_number AS ${sqlName(rowNumber)}`;
+  const columns = [...shape.fields.map((field) => field.name), ...(rowNumber === null ? [] : [rowNumber])].map(sqlName).join(', ');
   // Neighbours with the same partition values are read together; the values come from the log, never from the files.
   const groups: { values: string; files: string[]; add: Add }[] = [];
   for (const add of files) {
@@ -99,16 +111,16 @@ export async function selectFiles(table: OpenTable, shape: Shape, files: readonl
   const selects = groups.map((group) => {
     const partitions = shape.fields.filter((field) => shape.partitionColumns.includes(field.name));
     const values = partitions.map((field) => `, ${partitionValue(table, field, group.add)} AS ${sqlName(field.name)}`).join('');
-    return `SELECT *${values} FROM read_parquet([${group.files.map(sqlText).join(', ')}], schema = ${readSchema(stored)}, hive_partitioning = false)`;
+    return `SELECT *${number}${values} FROM read_parquet([${group.files.map(sqlText).join(', ')}], schema = ${readSchema(stored)}, hive_partitioning = false)`;
   });
   // An empty list is an error in read_parquet.
   if (selects.length === 0)
-    return `SELECT ${shape.fields.map((field) => `CAST(NULL AS ${duckType(field.type)}) AS ${sqlName(field.name)}`).join(', ')} WHERE false`;
+    return `SELECT ${shape.fields.map((field) => `CAST(NULL AS ${duckType(field.type)}) AS ${sqlName(field.name)}`).join(', ')}${rowNumber === null ? '' : `, 0::BIGINT AS ${sqlName(rowNumber)}`} WHERE false`;
   return `SELECT ${columns} FROM (${selects.join(' UNION ALL BY NAME ')})`;
 }
 
 /** A partition value of the log as SQL: a string of the column's type; empty and absent are null (facts/delta.md §3.1). */
-function partitionValue(table: OpenTable, field: DeltaField, add: Add): string {
+function partitionValue(table: WorkTable, field: DeltaField, add: Add): string {
   const text = add.partitionValues[field.name] ?? '';
   if (typeof field.type !== 'string' || field.type === 'binary')
     throw new RejectedError('table-unsupported', `${table.root}: partition column "${field.name}" has a type that is not read here.`);
@@ -116,7 +128,7 @@ function partitionValue(table: OpenTable, field: DeltaField, add: Add): string {
 }
 
 /** Rows of one file: what the log says, else counted. */
-async function rowsOf(table: OpenTable, add: Add): Promise<number> {
+async function rowsOf(table: WorkTable, add: Add): Promise<number> {
   const known = recordsOf(add);
   if (known !== null) return known;
   const { file } = await copyOf(table, add);
@@ -125,7 +137,7 @@ async function rowsOf(table: OpenTable, add: Add): Promise<number> {
 }
 
 /** A version as the product's `Commit`; `actions` are those of its commit file. */
-export async function describeCommit(table: OpenTable, snapshot: Snapshot, actions: Actions): Promise<Commit> {
+export async function describeCommit(table: WorkTable, snapshot: Snapshot, actions: Actions): Promise<Commit> {
   let rows = 0;
   const files: { path: string; sha256: string }[] = [];
   for (const add of snapshot.files.values()) {
@@ -146,7 +158,7 @@ export async function describeCommit(table: OpenTable, snapshot: Snapshot, actio
 }
 
 /** The commit that carried a transaction, with the state right after it; null when the table does not know the transaction. */
-export async function findTransaction(table: OpenTable, appId: string): Promise<{ snapshot: Snapshot; actions: Actions } | null> {
+export async function findTransaction(table: WorkTable, appId: string): Promise<{ snapshot: Snapshot; actions: Actions } | null> {
   const newest = await readSnapshot(table);
   if (!newest?.txns.has(appId)) return null;
   for (let version = newest.txns.get(appId)!.committedIn ?? newest.version; version >= 0; version -= 1) {

@@ -32,7 +32,10 @@ const PRIMITIVES: Record<number, string> = {
   18: 'binary',
   31: 'timestamp',
 };
-const [HUGEINT, DECIMAL, LIST, STRUCT, MAP] = [16, 19, 24, 25, 26];
+const [TIMESTAMP, HUGEINT, DECIMAL, LIST, STRUCT, MAP] = [12, 16, 19, 24, 25, 26];
+
+/** How TIMESTAMP without a zone is stored: as the UTC instant, or declared `timestamp_ntz` (needs the table feature timestampNtz). */
+export type Timestamps = 'utc' | 'ntz';
 
 const REFUSED: Record<number, string> = {
   6: 'CAST it to SMALLINT (Delta has no unsigned types)',
@@ -57,30 +60,33 @@ const REFUSED: Record<number, string> = {
 };
 
 /** The Delta type; a text with the mend where there is none. */
-function deltaType(type: DuckDBType, top: boolean): DeltaType | { refused: string } {
+function deltaType(type: DuckDBType, top: boolean, timestamps: Timestamps | null): DeltaType | { refused: string } {
   if (type.alias !== undefined && type.alias !== '') return { refused: `it is ${type.alias}: CAST it to VARCHAR` };
   const id = type.typeId as number;
   const primitive = PRIMITIVES[id];
   if (primitive !== undefined) return primitive;
+  if (id === TIMESTAMP && timestamps === 'ntz') return 'timestamp_ntz';
+  if (id === TIMESTAMP && timestamps === 'utc' && top) return 'timestamp';
   if (id === HUGEINT && top) return 'decimal(38,0)';
   if (id === DECIMAL) return `decimal(${(type as DuckDBDecimalType).width},${(type as DuckDBDecimalType).scale})`;
   if (id === LIST) {
-    const element = deltaType((type as DuckDBListType).valueType, false);
+    const element = deltaType((type as DuckDBListType).valueType, false, timestamps);
     return isRefused(element) ? element : { type: 'array', elementType: element, containsNull: true };
   }
   if (id === MAP) {
-    const [key, value] = [deltaType((type as DuckDBMapType).keyType, false), deltaType((type as DuckDBMapType).valueType, false)];
+    const map = type as DuckDBMapType;
+    const [key, value] = [deltaType(map.keyType, false, timestamps), deltaType(map.valueType, false, timestamps)];
     if (isRefused(key)) return key;
     return isRefused(value) ? value : { type: 'map', keyType: key, valueType: value, valueContainsNull: true };
   }
-  if (id === STRUCT) return structType(type as DuckDBStructType);
+  if (id === STRUCT) return structType(type as DuckDBStructType, timestamps);
   return { refused: REFUSED[id] ?? 'CAST it to a type that Delta has (VARCHAR fits most)' };
 }
 
-function structType(struct: DuckDBStructType): DeltaType | { refused: string } {
+function structType(struct: DuckDBStructType, timestamps: Timestamps | null): DeltaType | { refused: string } {
   const fields: DeltaField[] = [];
   for (const [n, name] of struct.entryNames.entries()) {
-    const type = deltaType(struct.entryTypes[n]!, false);
+    const type = deltaType(struct.entryTypes[n]!, false, timestamps);
     if (isRefused(type)) return type;
     fields.push({ name, type, nullable: true, metadata: {} });
   }
@@ -99,18 +105,30 @@ function* names(fields: readonly DeltaField[], path = ''): Generator<{ name: str
   }
 }
 
-/** The schema of a query's result, and the SQL list that selects it with the types that Parquet needs. Rejects `bad-type`, `bad-column-name`. */
-export function deltaSchema(columns: readonly ResultColumn[], file: string): { fields: DeltaField[]; select: string } {
+/** A column as it must be selected so that Parquet gets the declared type. */
+function selected(name: string, typeId: number, timestamps: Timestamps | null): string {
+  if (typeId === HUGEINT) return `CAST(${name} AS DECIMAL(38,0)) AS ${name}`;
+  return typeId === TIMESTAMP && timestamps === 'utc' ? `(${name} AT TIME ZONE 'UTC') AS ${name}` : name;
+}
+
+/**
+ * The schema of a query's result, and the SQL list that selects it with the types that Parquet needs. Without `timestamps`, a
+ * TIMESTAMP without zone is refused. Rejects `bad-type`, `bad-column-name`.
+ */
+export function deltaSchema(
+  columns: readonly ResultColumn[],
+  file: string,
+  timestamps: Timestamps | null = null,
+): { fields: DeltaField[]; select: string } {
   const problems: string[] = [];
   const fields: DeltaField[] = [];
   const select: string[] = [];
   for (const column of columns) {
-    const type = deltaType(column.type, true);
+    const type = deltaType(column.type, true, timestamps);
     if (isRefused(type)) problems.push(`column "${column.name}" is ${column.type.toString()}: ${type.refused}`);
     else {
       fields.push({ name: column.name, type, nullable: true, metadata: {} });
-      const name = sqlName(column.name);
-      select.push((column.type.typeId as number) === HUGEINT ? `CAST(${name} AS DECIMAL(38,0)) AS ${name}` : name);
+      select.push(selected(sqlName(column.name), column.type.typeId, timestamps));
     }
   }
   if (problems.length > 0)
