@@ -15,10 +15,10 @@ export function nextWait(waitSeconds: number, maxSeconds: number): number {
 }
 
 /**
- * A wait spread by up to a fifth either way, so that jobs which were submitted together are not looked at together. The same seed and
+ * A wait made longer by up to a fifth, so that jobs which were submitted together are not looked at together. The same seed and
  * poll give the same wait: replay keeps it.
  */
 export function jittered(waitSeconds: number, seed: string, poll: number): number {
   const share = parseInt(sha256Hex(`${seed}/${poll}`).slice(0, 8), 16) / 0xffffffff;
-  return waitSeconds * (0.8 + 0.4 * share);
+  return waitSeconds * (1 + 0.2 * share);
 }

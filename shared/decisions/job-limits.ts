@@ -15,6 +15,8 @@ export interface JobWatch {
 
 /** The share of its money at which people are told that a run will be stopped. */
 const WARN_AT = 0.8;
+/** Timers fire up to a second early (facts/durable.md §2.9 item 7): a shorter wait might be none at all, again and again. */
+const SHORTEST_SECONDS = 2;
 
 /** The limit that a job has reached, if any; `state` is null when the backend does not answer. */
 export function limitReached(watch: JobWatch, state: JobState | null, now: string): Omit<GivenUp, 'at'> | null {
@@ -42,7 +44,7 @@ export function isBudgetLow(watch: JobWatch, state: JobState | null, now: string
   return watch.budget !== null && spentBy(watch, state, Date.parse(now)) >= WARN_AT * watch.budget.limit;
 }
 
-/** Seconds until the nearest limit; at least one, because timers may fire a second early. */
+/** Seconds until the nearest limit. */
 export function secondsToLimit(watch: JobWatch, state: JobState | null, now: string): number {
   const at = Date.parse(now);
   const limits = [Date.parse(watch.deadline)];
@@ -52,7 +54,7 @@ export function secondsToLimit(watch: JobWatch, state: JobState | null, now: str
     const { limit, spent, costPerHour } = watch.budget;
     limits.push(began + secondsFor(limit - spent, costPerHour) * 1000);
   }
-  return Math.max(1, (Math.min(...limits) - at) / 1000);
+  return Math.max(SHORTEST_SECONDS, (Math.min(...limits) - at) / 1000);
 }
 
 /** What the run has cost by now. */

@@ -1,5 +1,6 @@
 // Trainings and searches by themselves: the shipped stories on the local engine in virtual time, without the landing of files before them.
 // Stores, backends and platform are in memory; the world outlives the host.
+import { InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import { afterEach } from 'vitest';
 import type { Profile } from '../../local/host/durable/engine.ts';
@@ -126,6 +127,12 @@ export async function createTrainingWorld(options: TrainingWorldOptions = {}) {
     calls,
     now,
     register,
+    /** One activity by hand, without an engine. */
+    act: async (name: string, input: unknown): Promise<unknown> => {
+      const found = activities.find((one) => one.name === name);
+      if (!found) throw new Error(`there is no activity ${name}`);
+      return found.handler(input, new InvocationContext({ logHandler: () => undefined }));
+    },
     follow: (clock: { nowMs(): number }) => void (time = () => clock.nowMs()),
     callsOf: (name: string) => calls.filter((call) => call.name === name).map(({ input }) => input),
     phasesOf: (runId: string): string[] =>
