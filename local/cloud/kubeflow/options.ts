@@ -2,6 +2,7 @@
 // Nothing of it can be changed over HTTP.
 import type { JWK } from 'jose';
 import type { Clock } from '../kit/clock.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
 
 /** What runs on this machine in place of a container image. */
 export interface ImageMapping {
@@ -42,6 +43,12 @@ export interface KubeflowOptions {
   readonly clock?: Clock;
   /** How long a step may take to end after SIGTERM, milliseconds (default 5000). */
   readonly graceMs?: number;
+  /** Where the pods of tasks are; without it a task has none and starts at once. */
+  readonly cluster?: Cluster;
+  /** Volume claims by name → the folder that stands for the volume. */
+  readonly volumes?: Readonly<Record<string, string>>;
+  /** Environment of every step, put before its own: a proxy at the border of a site. */
+  readonly stepEnv?: Readonly<Record<string, string>>;
 }
 
 export const DEFAULT_ROOT = 'minio://mlpipeline/v2/artifacts';

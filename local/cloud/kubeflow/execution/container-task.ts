@@ -8,7 +8,9 @@ import type { Store } from '../store.ts';
 import { failure, type DueTask, type TaskResult } from './dag.ts';
 import { ImagePullError } from './images.ts';
 import { logFile, podName, type Journal } from './journal.ts';
+import { PodRefused } from '../../kubernetes/cluster.ts';
 import { podSettings } from './pod-settings.ts';
+import { makePod, type TaskPod } from './task-pod.ts';
 import { startStep, StepError, type StartedStep } from './step.ts';
 
 /** What a task needs of its surroundings. */
@@ -38,7 +40,6 @@ export async function runContainerTask(
   if (resources) record.resources = resources;
   for (let attempt = 0; ; attempt += 1) {
     record.podName = podName(run, record, attempt);
-    context.journal.task(run, record, 'RUNNING');
     const result = await runAttempt(context, run, pipeline, container, due, record, attempt);
     if (result.state !== 'FAILED' || attempt >= (retry.maxRetryCount ?? 0) || context.stopReason(run)) return result;
     record.failedPods.push(record.podName);
@@ -61,19 +62,31 @@ async function runAttempt(
   const { options, store } = context;
   const root = run.pipelineRoot || pipeline.spec.defaultPipelineRoot || options.pipelineRoot || DEFAULT_ROOT;
   const name = pipeline.spec.pipelineInfo?.name ?? '';
-  const { problem, deadlineMs } = podSettings(pipeline, due.component.executorLabel);
-  if (problem !== undefined) return failure(problem);
-  let late = false;
+  const settings = podSettings(pipeline, due.component.executorLabel, options.volumes);
+  if (settings.problem !== undefined) return failure(settings.problem);
+  const dir = join(store.runDir(run.runId), 'tasks', `${record.taskId}-${attempt}`);
+  const log = logFile(store, run, record);
+  const stopped = (): TaskResult | undefined => {
+    const stop = context.stopReason(run);
+    return stop ? { state: 'FAILED', error: stop } : undefined;
+  };
+  let pod: TaskPod | undefined;
   try {
+    pod = await makePod(options.cluster, { run, record, container, settings, logFile: log, dir });
+    const unplaced = await waitForNode(pod, stopped);
+    if (unplaced) return unplaced;
+    context.journal.task(run, record, 'RUNNING');
     const step = startStep(options, {
       component: due.component,
       container,
       parameters: due.parameters,
       artifacts: due.artifacts,
-      dir: join(store.runDir(run.runId), 'tasks', `${record.taskId}-${attempt}`),
+      dir,
       uri: `${root.replace(/\/$/, '')}/${name}/${run.runId}/${due.name}/${record.taskId}`,
-      logFile: logFile(store, run, record),
+      logFile: log,
       podName: record.podName,
+      mounts: [...settings.mounts, ...(pod?.mounts ?? [])],
+      env: pod?.env ?? [],
       job: {
         pipeline_job_uuid: run.runId,
         pipeline_job_name: run.displayName,
@@ -83,27 +96,67 @@ async function runAttempt(
         pipeline_root: root,
       },
     });
-    context.steps.add(run, step);
-    // The machine's time: a clock that is moved does not move while a process is in flight.
-    const timer =
-      deadlineMs === undefined ? undefined : setTimeout(() => ((late = true), void step.process.stop(options.graceMs)), deadlineMs);
-    try {
-      const outputs = await step.outputs();
-      return late ? tooLate(deadlineMs) : { state: 'SUCCEEDED', outputs };
-    } finally {
-      clearTimeout(timer);
-      context.steps.remove(run, step);
-    }
+    return await whileItRuns(context, run, step, settings.deadlineMs, pod);
   } catch (error) {
-    const stop = context.stopReason(run);
-    if (stop) return { state: 'FAILED', error: stop };
-    if (late) return tooLate(deadlineMs);
-    if (error instanceof StepError || error instanceof ImagePullError) return failure(error.message);
+    pod?.handle.ended(1);
+    const stop = stopped();
+    if (stop) return stop;
+    if (error instanceof StepError || error instanceof ImagePullError || error instanceof PodRefused) return failure(error.message);
     throw error;
   }
 }
 
-const tooLate = (deadlineMs = 0): TaskResult =>
+/** Waits until the pod has a node; gives back how the task ended where it never got one. */
+async function waitForNode(pod: TaskPod | undefined, stopped: () => TaskResult | undefined): Promise<TaskResult | undefined> {
+  if (!pod || (await pod.handle.scheduled(() => stopped() !== undefined))) return undefined;
+  const stop = stopped();
+  if (stop) pod.handle.ended(143);
+  return stop ?? diedOf(pod) ?? failure('pod deleted');
+}
+
+async function whileItRuns(
+  context: TaskContext,
+  run: RunRecord,
+  step: StartedStep,
+  deadlineMs: number | undefined,
+  pod: TaskPod | undefined,
+): Promise<TaskResult> {
+  const { graceMs } = context.options;
+  let late = false;
+  context.steps.add(run, step);
+  pod?.handle.started(() => void step.process.stop(0));
+  // The machine's time: a clock that is moved does not move while a process is in flight.
+  const timer = deadlineMs === undefined ? undefined : setTimeout(() => ((late = true), void step.process.stop(graceMs)), deadlineMs);
+  try {
+    const outputs = await step.outputs();
+    const died = diedOf(pod);
+    if (died) return died;
+    pod?.handle.ended(0);
+    return { state: 'SUCCEEDED', outputs };
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    const { code } = await step.process.ended;
+    const lateness = tooLate(deadlineMs);
+    pod?.handle.ended(
+      code === null || code === 0 ? (late ? 143 : 1) : code,
+      late ? { reason: 'DeadlineExceeded', message: lateness.error.message } : undefined,
+    );
+    const stop = context.stopReason(run);
+    if (stop) return { state: 'FAILED', error: stop };
+    return diedOf(pod) ?? (late ? lateness : failure(error.message));
+  } finally {
+    clearTimeout(timer);
+    context.steps.remove(run, step);
+  }
+}
+
+/** A pod that was ended from outside, in the words that Argo gives its task. */
+function diedOf(pod: TaskPod | undefined): TaskResult | undefined {
+  const death = pod?.handle.death();
+  return death && failure(death.message);
+}
+
+const tooLate = (deadlineMs = 0): ReturnType<typeof failure> =>
   failure(`DeadlineExceeded: Pod was active on the node longer than the specified deadline (${deadlineMs / 1000} s)`);
 
 function limitsOf(container: Container): TaskRecord['resources'] {

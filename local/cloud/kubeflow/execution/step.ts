@@ -10,6 +10,7 @@ import type { Artifact, TaskOutputs } from '../model.ts';
 import type { KubeflowOptions } from '../options.ts';
 import { isObject, type Json, type JsonObject } from '../protojson.ts';
 import { commandLine, resolveImage } from './images.ts';
+import type { Mount } from './pod-settings.ts';
 import { fromText, toText, zeroOf } from './values.ts';
 
 /** What a step is run with. */
@@ -25,6 +26,10 @@ export interface StepInput {
   readonly logFile: string;
   readonly job: Readonly<Record<JobField, string>>;
   readonly podName: string;
+  /** Folders that stand for what is mounted: a path below a mount means the folder here. */
+  readonly mounts: readonly Mount[];
+  /** What the cluster puts into the container's environment. */
+  readonly env: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** The step did not do what the pipeline says; the message is what the task's status shows. */
@@ -45,8 +50,8 @@ export function startStep(options: KubeflowOptions, input: StepInput): StartedSt
   const planned = planOutputs(input);
   const executorInput = describe(input, planned);
   const fill = (text: string) => fillPlaceholders(text, (placeholder) => valueOf(placeholder, input, planned, executorInput));
-  const env = environment(input, mapping.env ?? {}, fill);
-  const expand = (text: string) => expandVariables(fill(text), env);
+  const env = environment(input, { ...options.stepEnv, ...mapping.env }, fill);
+  const expand = (text: string) => mounted(input.mounts, expandVariables(fill(text), env));
   const command = commandLine(mapping, (input.container.command ?? []).map(expand), (input.container.args ?? []).map(expand));
   const work = join(input.dir, 'work');
   mkdirSync(work, { recursive: true });
@@ -146,8 +151,16 @@ function environment(input: StepInput, image: Readonly<Record<string, string>>, 
     ...image,
     ...(cores === undefined ? {} : { OMP_NUM_THREADS: String(Math.min(cores, availableParallelism())) }),
   };
-  for (const { name = '', value = '' } of input.container.env ?? []) env[name] = expandVariables(fill(value), env);
+  for (const { name = '', value = '' } of [...(input.container.env ?? []), ...input.env]) {
+    env[name] = mounted(input.mounts, expandVariables(fill(value), env));
+  }
   return { ...env, KFP_RUN_ID: input.job.pipeline_job_uuid, KFP_POD_NAME: input.podName };
+}
+
+/** A path in the container as it is on this machine. */
+function mounted(mounts: readonly Mount[], text: string): string {
+  const mount = mounts.find(({ mountPath }) => text === mountPath || text.startsWith(`${mountPath}/`));
+  return mount ? `${mount.folder}${text.slice(mount.mountPath.length)}` : text;
 }
 
 /** Whole cores in a Kubernetes quantity: `2`, `1500m`; at least one. */

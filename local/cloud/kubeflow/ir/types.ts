@@ -78,6 +78,8 @@ export interface Container {
     memoryLimit?: number;
     resourceCpuLimit?: string;
     resourceMemoryLimit?: string;
+    resourceCpuRequest?: string;
+    resourceMemoryRequest?: string;
     accelerator?: { type?: string; resourceType?: string; resourceCount?: string };
   };
   env?: { name?: string; value?: string }[];
