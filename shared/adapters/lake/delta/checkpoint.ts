@@ -1,6 +1,5 @@
 // Checkpoints: a table's whole state as one Parquet file, so that readers need not replay the log from its start.
 // Written by DuckDB with exactly the columns of the protocol, after the commit and never instead of it (facts/delta.md §6).
-import type { ContainerClient } from '@azure/storage-blob';
 import { randomUUID } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +9,7 @@ import type { Snapshot } from './snapshot.ts';
 import { sqlName, sqlText, type Duck } from '../refine/duck.ts';
 import { createLineFile } from '../csv/line-file.ts';
 import { removedFilesMs } from './retention.ts';
-import { blobStorage, type TableStorage } from './table-storage.ts';
+import type { TableStorage } from './table-storage.ts';
 
 const KINDS = ['protocol', 'metaData', 'txn', 'add', 'remove'] as const;
 
@@ -106,17 +105,6 @@ function* actionsOf(snapshot: Snapshot, now: number): Generator<[string, unknown
   const expired = now - removedFilesMs(metaData);
   for (const remove of snapshot.tombstones.values())
     if ((remove.deletionTimestamp ?? 0) > expired) yield ['remove', { ...remove, dataChange: false }];
-}
-
-/** `checkpointAt` for a table in a blob container. */
-export async function writeCheckpoint(
-  duck: Duck,
-  container: ContainerClient,
-  root: string,
-  snapshot: Snapshot,
-  now: number,
-): Promise<void> {
-  await checkpointAt(duck, blobStorage(container), root, snapshot, now);
 }
 
 /** Checkpoint interval where neither caller nor table says one: Spark's default. */

@@ -139,16 +139,35 @@ export interface Bounds {
   max: string | null;
 }
 
+/** JSON with its numbers as strings, before JSON.parse can round them. Linear: the text is anybody's. */
+function withNumbersAsText(json: string): string {
+  const number = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+  const parts: string[] = [];
+  let at = 0;
+  while (at < json.length) {
+    const from = at;
+    if (json[at] === '"') {
+      at += 1;
+      while (at < json.length && json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
+      at += 1;
+      parts.push(json.slice(from, at));
+      continue;
+    }
+    number.lastIndex = at;
+    const found = number.exec(json)?.[0];
+    parts.push(found === undefined ? json[at]! : `"${found}"`);
+    at += found?.length ?? 1;
+  }
+  return parts.join('');
+}
+
 /** Reads `add.stats`, by anybody, for these columns. Broken statistics are as good as none: the file is then always read. */
 export function readBounds(stats: string | null | undefined, columns: readonly string[]): Map<string, Bounds> {
   const none = new Map(columns.map((column) => [column, { min: null, max: null }]));
   if (stats === null || stats === undefined) return none;
   let parsed: unknown;
   try {
-    // Numbers become strings before JSON.parse can round them.
-    parsed = JSON.parse(
-      stats.replaceAll(/"(?:[^"\\]+|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) => (token.startsWith('"') ? token : `"${token}"`)),
-    );
+    parsed = JSON.parse(withNumbersAsText(stats));
   } catch {
     return none;
   }

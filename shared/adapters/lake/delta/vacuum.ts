@@ -78,7 +78,7 @@ async function expired(table: DeltaTable, log: LogFiles, snapshot: Snapshot, req
 
 /** Files of the version at the cut-off (or the oldest that can be read), and of all after it: tombstones alone may have expired sooner. */
 async function addVersionsFrom(table: DeltaTable, log: LogFiles, newest: Snapshot, cutOff: number, needed: Set<string>): Promise<void> {
-  const oldest = oldestReadable(log);
+  const oldest = oldestReadable(log, newest.version);
   const first = Math.max((await versionIn(table, log, newest, cutOff)) ?? oldest, oldest);
   const then = await snapshotOf(table, log, first);
   for (const path of then!.files.keys()) needed.add(blobName(table.root, path));
@@ -89,10 +89,12 @@ async function addVersionsFrom(table: DeltaTable, log: LogFiles, newest: Snapsho
   }
 }
 
-/** The first version from which on the log is whole. */
-function oldestReadable(log: LogFiles): number {
-  if (log.commits[0] === 0) return 0;
-  return Math.min(...log.checkpoints.keys());
+/** The first version that can be read, and all after it too: the log is whole from there, however it was cleaned up before. */
+function oldestReadable(log: LogFiles, newest: number): number {
+  const present = new Set(log.commits);
+  let first = newest + 1;
+  while (present.has(first - 1)) first -= 1;
+  return first === 0 ? 0 : Math.min(newest, ...[...log.checkpoints.keys()].filter((version) => version >= first - 1));
 }
 
 /** Removed by a commit that the log remembers, and not in the table again; or named by nobody for a day. */
