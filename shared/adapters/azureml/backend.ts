@@ -159,7 +159,7 @@ export function createAzureMlBackend(options: AzureMlOptions): AzureMlBackend {
       // 400 and 409: it has ended; 404: it is gone. Each is what the caller wants, unless the job still works. No place for a reason.
       const answer = await api.call('POST', `/jobs/${segment(jobId)}/cancel`, { accept: [400, 404, 409] });
       if (answer.status < 400 || answer.status === 404) return;
-      const { state } = stateOf((await readJob(api, jobId)) ?? ({ name: jobId, properties: { status: 'Canceled' } }));
+      const { state } = stateOf((await readJob(api, jobId)) ?? { name: jobId, properties: { status: 'Canceled' } });
       if (state !== 'pending' && state !== 'running') return;
       throw new RejectedError(
         'backend-refused',

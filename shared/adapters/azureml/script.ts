@@ -42,13 +42,13 @@ export function stepScript(job: JobSpec, step: JobStep, literals: Readonly<Recor
     } else if ('from' in argument) {
       const key = `sluice_from_${wireKey(argument.from)}_${argument.output}`;
       add(built.links, { key, step: argument.from, output: argument.output }, (link) => link.key === key);
-      words.push(placed(argument.prefix, `\${{inputs.${key}}}`));
+      words.push(placed(argument.prefix, `\${{inputs.${key}}}/${argument.output}`));
     } else if ('input' in argument) {
       const folder = layOut(job, argument.input, built, before);
       words.push(argument.prefix ? `${quoted(argument.prefix)}${folder}` : folder);
     } else {
       add(built.outputs, argument.output, (output) => output === argument.output);
-      words.push(placed(undefined, `\${{outputs.${argument.output}}}`));
+      words.push(placed(undefined, ownPlace(argument.output)));
     }
   }
   const after = exportLines(job, step, built);
@@ -72,7 +72,7 @@ function exportLines(job: JobSpec, step: JobStep, built: StepScript): string[] {
     let place = built.exports.find((known) => known.folder === folder);
     if (!place) built.exports.push((place = { key: `sluice_to_${built.exports.length}`, folder }));
     if (!built.outputs.includes(output)) built.outputs.push(output);
-    const from = `"\${{outputs.${output}}}"/${quoted(file)}`;
+    const from = `"${ownPlace(output)}"/${quoted(file)}`;
     const to = `"\${{outputs.${place.key}}}"/${quoted(target)}`;
     const copy = `cp ${from} ${to} || code=74`;
     const missing = `echo ${quoted(`sluice: the step left no file ${file}`)} >&2; code=66`;
@@ -145,6 +145,12 @@ export function quoted(text: string): string {
   const safe = text.replaceAll("'", `'\\''`).replace(/\$(?=\{\{|\[\[)/g, `'"$"'`);
   return `'${safe}'`;
 }
+
+/**
+ * Where a step writes an output: below the mounted folder, so that the path is free and the step may make a folder or a file of it,
+ * as it may everywhere else.
+ */
+const ownPlace = (output: string): string => `\${{outputs.${output}}}/${output}`;
 
 /** A path that Azure ML puts in, with an optional prefix, as one shell word. */
 function placed(prefix: string | undefined, place: string): string {

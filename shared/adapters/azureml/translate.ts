@@ -10,20 +10,22 @@ export type StateWords = Pick<JobState, 'state' | 'reason' | 'vendorState'>;
 /** Total: a status that nobody knows yet is `running`, never an end, and the reason names it. Waiting for machines is `pending`. */
 export function stateOf(job: JobBody): StateWords {
   const status = job.properties.status ?? '';
+  // The service's own word stands beside ours where ours says less.
   const vendorState = status === '' ? {} : { vendorState: status.slice(0, 100) };
   switch (status) {
     case '':
       return { state: 'pending', reason: 'Azure ML has not set a status yet' };
+    case 'Queued':
+      return { state: 'pending', reason: null };
     case 'NotStarted':
     case 'Scheduled':
-    case 'Queued':
       return { state: 'pending', reason: null, ...vendorState };
     case 'Starting':
     case 'Provisioning':
     case 'Preparing':
       return { state: 'pending', reason: 'machines and image are being made ready', ...vendorState };
     case 'Running':
-      return { state: 'running', reason: null, ...vendorState };
+      return { state: 'running', reason: null };
     case 'Finalizing':
       return { state: 'running', reason: 'outputs are being written', ...vendorState };
     case 'CancelRequested':
@@ -33,11 +35,11 @@ export function stateOf(job: JobBody): StateWords {
     case 'Paused':
       return { state: 'running', reason: 'paused in Azure ML', ...vendorState };
     case 'Completed':
-      return { state: 'succeeded', reason: null, ...vendorState };
+      return { state: 'succeeded', reason: null };
     case 'Failed':
-      return { state: 'failed', reason: errorOf(job), ...vendorState };
+      return { state: 'failed', reason: errorOf(job) };
     case 'Canceled':
-      return { state: 'cancelled', reason: errorOf(job) ?? 'cancelled in Azure ML', ...vendorState };
+      return { state: 'cancelled', reason: errorOf(job) ?? 'cancelled in Azure ML' };
     default:
       return { state: 'running', reason: `unknown Azure ML status "${status.slice(0, 60)}"`, ...vendorState };
   }

@@ -275,7 +275,7 @@ describe('a job that is looked at', () => {
   ])('%s is %s', async (status, state) => {
     const one = await showing(status);
 
-    await expect(one.backend.get('j')).resolves.toMatchObject({ state, vendorState: status });
+    await expect(one.backend.get('j')).resolves.toMatchObject({ state });
   });
 
   it('a status that nobody knows is no end, and is named', async () => {
@@ -311,7 +311,6 @@ describe('a job that is looked at', () => {
     await expect(one.backend.get('j')).resolves.toEqual({
       state: 'succeeded',
       reason: null,
-      vendorState: 'Completed',
       queuedSeconds: 120,
       executionSeconds: 630,
     });

@@ -139,8 +139,8 @@ describe('the words of a step', () => {
     expect(words).toEqual([
       'x',
       `gold=${place('inputs-sluice_in_gold')}`,
-      `set=${place('inputs-sluice_from_make_set_result')}`,
-      place('outputs-result'),
+      `set=${place('inputs-sluice_from_make_set_result')}/result`,
+      `${place('outputs-result')}/result`,
     ]);
     expect(script.inputs).toEqual([{ key: 'sluice_in_gold', storePath: 'staged/x/', kind: 'uri_folder' }]);
     expect(script.links).toEqual([{ key: 'sluice_from_make_set_result', step: 'make-set', output: 'result' }]);
@@ -173,7 +173,7 @@ describe('what a step leaves', () => {
   const writes = (files: Record<string, string>, code = 0) => [
     'node',
     '-e',
-    `const fs = require('fs'); const [, out] = process.argv; for (const [name, text] of Object.entries(${JSON.stringify(files)})) fs.writeFileSync(out + '/' + name, text); process.exit(${code})`,
+    `const fs = require('fs'); const [, out] = process.argv; fs.mkdirSync(out); for (const [name, text] of Object.entries(${JSON.stringify(files)})) fs.writeFileSync(out + '/' + name, text); process.exit(${code})`,
   ];
   const exports = [
     toExport('run-report.json', 'runs/r/run-report.json'),
