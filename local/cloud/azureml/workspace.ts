@@ -1,6 +1,7 @@
 // The body of a private Azure ML workspace as ARM gives it (facts/azure.md §1.7).
 // The tracking address is a property that is read, never built by a caller: its host differs under private link.
-import { createHash } from 'node:crypto';
+import { guid } from './names.ts';
+import type { ComputeOptions, DatastoreOptions } from './options.ts';
 
 /** One workspace. */
 export interface WorkspaceOptions {
@@ -12,21 +13,24 @@ export interface WorkspaceOptions {
   /** Default: the regional service's form. */
   readonly mlFlowTrackingUri?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  readonly computes?: readonly ComputeOptions[];
+  /** Default: one, `workspaceblobstore`, in the stand-in's own folder. */
+  readonly datastores?: readonly DatastoreOptions[];
 }
 
-/** GUID that stays the same for the same name. */
-function guid(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-');
-}
+/** ARM id of a workspace. */
+export const workspaceId = (place: { subscriptionId: string; resourceGroup: string }, name: string): string =>
+  `/subscriptions/${place.subscriptionId}/resourceGroups/${place.resourceGroup}/providers/Microsoft.MachineLearningServices/workspaces/${name}`;
 
 /** The resource as JSON. */
 export function workspaceBody(
   place: { subscriptionId: string; resourceGroup: string; tenant: string },
   workspace: WorkspaceOptions,
+  /** Host of the data plane where it is not the region's own. */
+  host = `${workspace.location ?? 'westeurope'}.api.azureml.ms`,
 ): object {
   const group = `/subscriptions/${place.subscriptionId}/resourceGroups/${place.resourceGroup}`;
-  const id = `${group}/providers/Microsoft.MachineLearningServices/workspaces/${workspace.name}`;
+  const id = workspaceId(place, workspace.name);
   const location = workspace.location ?? 'westeurope';
   const short = workspace.name
     .toLowerCase()
@@ -67,7 +71,7 @@ export function workspaceBody(
       applicationInsights: `${group}/providers/Microsoft.Insights/components/appi-${short}`,
       containerRegistry: `${group}/providers/Microsoft.ContainerRegistry/registries/cr${short}`,
       discoveryUrl: `https://${location}.api.azureml.ms/discovery`,
-      mlFlowTrackingUri: workspace.mlFlowTrackingUri ?? `azureml://${location}.api.azureml.ms/mlflow/v1.0${id}`,
+      mlFlowTrackingUri: workspace.mlFlowTrackingUri ?? `azureml://${host}/mlflow/v1.0${id}`,
       notebookInfo: {
         resourceId: guid(`${id}/notebook`),
         fqdn: `ml-${short}-${location}-${guid(id)}.${location}.notebooks.azure.net`,
