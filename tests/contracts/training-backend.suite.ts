@@ -1,6 +1,8 @@
-// What every implementation of the port TrainingBackend must do; run against memory and against Kubeflow over its stand-in.
+// What every implementation of the port TrainingBackend must do; run against memory, this machine, and each service over its stand-in.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isTerminal, type JobSpec, type JobState } from '../../shared/contracts/training.ts';
+import { sha256Hex } from '../../shared/decisions/digest.ts';
+import type { Store } from '../../shared/ports/lake.ts';
 import type { TrainingBackend } from '../../shared/ports/training-backend.ts';
 
 export interface TrainingBackendHarness {
@@ -12,6 +14,18 @@ export interface TrainingBackendHarness {
   /** Lets time pass, or waits, so that jobs get further. */
   tick(): Promise<void>;
   close(): Promise<void>;
+  /** Where files of jobs come from and go to; its URLs are reachable for the jobs. For `can.files`. */
+  store?: Store;
+  /** Takes a job away from the service, or kills what it runs, as somebody else would. For `can.vanish`. */
+  vanish?(jobId: string): Promise<void>;
+}
+
+/** What a harness brings along; a test that needs more is not declared. */
+export interface HarnessAbilities {
+  /** `store` is there, and jobs read their inputs from it and leave their exports in it. */
+  files?: boolean;
+  /** `vanish` is there. */
+  vanish?: boolean;
 }
 
 /** What the steps of the suite's jobs run as: a program `node` that takes `-e SCRIPT`. Memory goes by the graph's name. */
@@ -39,6 +53,8 @@ export function passingJob(name: string, parameters: JobSpec['parameters'] = { g
     ],
     parameters,
     labels: { suite: 'contract' },
+    inputs: {},
+    exports: [],
   };
 }
 
@@ -56,7 +72,63 @@ export function endlessJob(name: string): JobSpec {
   return { ...passingJob(name), graph: 'endless', steps: [step('dig', `console.log('digging'); setInterval(() => {}, 1000)`, [])] };
 }
 
-export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>): void {
+/** Two branches from one step, and one that reads both. */
+export function branchingJob(name: string): JobSpec {
+  const begin = `require('fs').writeFileSync(process.argv[1], 'seed')`;
+  const branch = (word: string) =>
+    `const fs = require('fs'); const [, path, out] = process.argv; fs.writeFileSync(out, fs.readFileSync(path, 'utf8') + ' ${word}')`;
+  const join = `const fs = require('fs'); console.log(process.argv.slice(1).map((path) => fs.readFileSync(path, 'utf8')).join(' and '))`;
+  return {
+    ...passingJob(name),
+    graph: 'branching',
+    steps: [
+      step('begin', begin, [{ output: 'text' }]),
+      step('left', branch('left'), [{ from: 'begin', output: 'text' }, { output: 'text' }]),
+      step('right', branch('right'), [{ from: 'begin', output: 'text' }, { output: 'text' }]),
+      step('join', join, [
+        { from: 'left', output: 'text' },
+        { from: 'right', output: 'text' },
+      ]),
+    ],
+    parameters: {},
+  };
+}
+
+/** One step that writes the file of its input in capitals, and a second file that is only kept where it is there; `fails` ends it badly. */
+export async function carryingJob(name: string, store: Store, { fails = false } = {}): Promise<JobSpec> {
+  const content = 'rows of gold';
+  await store.create('staged/gold.csv', Buffer.from(content), 'text/csv');
+  const text =
+    `const fs = require('fs'); const [, gold, out] = process.argv; fs.mkdirSync(out, { recursive: true });` +
+    `const rows = fs.readFileSync(gold.replace('gold=', '') + '/gold.csv', 'utf8');` +
+    `fs.writeFileSync(out + '/model.txt', rows.toUpperCase()); fs.writeFileSync(out + '/report.json', JSON.stringify({ rows }));` +
+    `process.exit(${fails ? 1 : 0})`;
+  const exported = async (file: string, optional: boolean) => {
+    const storePath = `runs/${name}/${file}`;
+    const [url, readUrl] = [await store.signCreate(storePath, 3600), await store.signRead(storePath, 3600)];
+    return { step: 'carry', output: 'result', file, storePath, url, readUrl, optional };
+  };
+  return {
+    ...passingJob(name),
+    graph: fails ? 'carrying-badly' : 'carrying',
+    steps: [step('carry', text, [{ input: 'gold', prefix: 'gold=' }, { output: 'result' }])],
+    parameters: {},
+    inputs: {
+      gold: [
+        {
+          name: 'gold.csv',
+          storePath: 'staged/gold.csv',
+          sha256: sha256Hex(content),
+          bytes: content.length,
+          url: await store.signRead('staged/gold.csv', 3600),
+        },
+      ],
+    },
+    exports: [await exported('absent.png', true), await exported('report.json', true), await exported('model.txt', false)],
+  };
+}
+
+export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>, can: HarnessAbilities = {}): void {
   let harness: TrainingBackendHarness;
   let backend: TrainingBackend;
   beforeEach(async () => {
@@ -85,7 +157,7 @@ export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>
 
       expect(adopted).toBe(false);
       expect(['pending', 'running', 'succeeded']).toContain(early.state);
-      expect(done).toEqual({
+      expect(done).toMatchObject({
         state: 'succeeded',
         reason: null,
         queuedSeconds: expect.any(Number) as number,
@@ -112,6 +184,15 @@ export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>
 
       expect(Buffer.byteLength(log?.text ?? '')).toBeLessThanOrEqual(5);
       expect('HELLO FROM THE PARAMETER\n').toContain(log?.text.trim());
+    });
+
+    it('of branches runs them all, and joins what they left', async () => {
+      const { jobId } = await backend.submit(branchingJob('train-d-1'));
+
+      await expect(end(jobId)).resolves.toMatchObject({ state: 'succeeded' });
+
+      const logs = await backend.logs(jobId, 10_000);
+      expect(logs.find(({ step: name }) => name === 'join')?.text).toContain('seed left and seed right');
     });
 
     it('that fails names the step', async () => {
@@ -213,7 +294,78 @@ export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>
     });
   });
 
+  it('says that it can take an ordinary job', async () => {
+    await expect(backend.check(passingJob('train-a-1'))).resolves.toEqual({ available: true });
+  });
+
   it('proves the way with a version', async () => {
     await expect(backend.probe()).resolves.toEqual({ version: expect.stringMatching(/./) as string });
+  });
+
+  if (can.files) filesSuite(() => ({ backend, store: harness.store, other: harness.other, end }));
+
+  if (can.vanish) {
+    it('a job that vanishes is never taken for one that goes on', async () => {
+      const { jobId } = await backend.submit(endlessJob('train-c-1'));
+      await until(jobId, ({ state }) => state === 'running');
+
+      await harness.vanish?.(jobId);
+      const state = await end(jobId);
+
+      expect(['absent', 'failed']).toContain(state.state);
+      expect(state.reason).toMatch(/./);
+    });
+  }
+}
+
+interface Parts {
+  backend: TrainingBackend;
+  other: TrainingBackend;
+  store: Store | undefined;
+  end: (jobId: string) => Promise<JobState>;
+}
+
+function filesSuite(parts: () => Parts): void {
+  const opened = () => {
+    const { store, ...rest } = parts();
+    if (!store) throw new Error('the harness has no store');
+    return { ...rest, store };
+  };
+  const text = async (store: Store, path: string): Promise<string | null> => {
+    const content = await store.read(path, 1000);
+    return content === null ? null : Buffer.from(content).toString('utf8');
+  };
+
+  describe('files', () => {
+    it('of an input reach the step, and what it leaves is in the store when the job has succeeded', async () => {
+      const { backend, store, end } = opened();
+      const { jobId } = await backend.submit(await carryingJob('train-f-1', store));
+
+      await expect(end(jobId)).resolves.toMatchObject({ state: 'succeeded' });
+
+      expect(await text(store, 'runs/train-f-1/model.txt')).toBe('ROWS OF GOLD');
+      expect(await text(store, 'runs/train-f-1/report.json')).toBe('{"rows":"rows of gold"}');
+      expect(await text(store, 'runs/train-f-1/absent.png')).toBeNull();
+    });
+
+    it('that are optional are left by a step that failed, too; the others are not', async () => {
+      const { backend, store, end } = opened();
+      const { jobId } = await backend.submit(await carryingJob('train-f-2', store, { fails: true }));
+
+      await expect(end(jobId)).resolves.toMatchObject({ state: 'failed', reason: expect.stringContaining('carry') as string });
+
+      expect(await text(store, 'runs/train-f-2/report.json')).toBe('{"rows":"rows of gold"}');
+      expect(await text(store, 'runs/train-f-2/model.txt')).toBeNull();
+    });
+
+    it('come with fresh URLs at each repeat, which is still the same job', async () => {
+      const { backend, other, store, end } = opened();
+      const { jobId } = await backend.submit(await carryingJob('train-f-3', store));
+      const again = await other.submit(await carryingJob('train-f-3', store));
+      await end(jobId);
+
+      expect(again).toEqual({ jobId, adopted: true });
+      expect(await text(store, 'runs/train-f-3/model.txt')).toBe('ROWS OF GOLD');
+    });
   });
 }

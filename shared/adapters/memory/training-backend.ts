@@ -3,7 +3,7 @@
 import type { BackendName } from '../../contracts/pipeline/train.ts';
 import type { JobSpec, JobState } from '../../contracts/training.ts';
 import { isTerminal } from '../../contracts/training.ts';
-import { digestOf } from '../../decisions/digest.ts';
+import { graphDigest } from '../../decisions/job-graph.ts';
 import { RejectedError } from '../../errors/errors.ts';
 import type { Availability, TrainingBackend } from '../../ports/training-backend.ts';
 
@@ -90,7 +90,7 @@ export function createMemoryTrainingBackend(options: MemoryTrainingOptions): Mem
     name: options.name ?? 'kubeflow',
     async submit(spec) {
       const jobId = idOf(spec.name);
-      const graph = digestOf({ graph: spec.graph, steps: spec.steps, types: typesOf(spec.parameters) });
+      const graph = graphDigest(spec);
       const existing = jobs.get(jobId);
       if (existing && existing.graph !== graph) {
         throw new RejectedError(
@@ -123,11 +123,6 @@ export function createMemoryTrainingBackend(options: MemoryTrainingOptions): Mem
     forget: (jobId) => void jobs.delete(jobId),
     jobs: () => [...jobs].map(([jobId, { spec }]) => ({ jobId, name: spec.name })),
   };
-}
-
-/** Values are not part of a graph, their types are. */
-function typesOf(parameters: JobSpec['parameters']): Record<string, string> {
-  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, typeof value]));
 }
 
 function tail(text: string, maxBytes: number): string {
