@@ -54,7 +54,7 @@ def imported(component: Path) -> set[str]:
 @pytest.mark.parametrize('name', COMPONENTS)
 def test_packages_are_pinned_and_the_readme_is_there(name: str) -> None:
     folder = ROOT / 'components' / name
-    assert (folder / 'README.md').read_text(encoding='utf-8').startswith(f'# {name}: ')
+    assert (folder / 'README.md').read_text(encoding='utf-8').startswith(f'# {name}')
     if (folder / 'requirements.txt').exists():
         lines = [line for line in (folder / 'requirements.txt').read_text(encoding='utf-8').splitlines() if not line.startswith('#')]
         assert lines and all(re.fullmatch(r'[a-z0-9-]+==[0-9][0-9.]*', line) for line in lines)
