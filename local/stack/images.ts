@@ -14,7 +14,7 @@ export type ComponentFolders = Readonly<Record<string, string>>;
 export async function componentFolders(root: string): Promise<ComponentFolders> {
   const folder = join(root, 'components');
   const names = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  const own = names.filter((one) => one !== 'protocol').sort();
+  const own = names.filter((one) => one !== 'protocol' && /^[a-z]/.test(one)).sort();
   return Object.fromEntries(own.map((name) => [name, join(folder, name)]));
 }
 
