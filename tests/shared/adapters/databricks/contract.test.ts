@@ -10,16 +10,20 @@ import { endlessJob, failingJob, passingJob, trainingBackendSuite } from '../../
 import { asWheels, startWorkspace, type Workspace } from './workspace.ts';
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-const overWheels = (backend: TrainingBackend): TrainingBackend => ({ ...backend, submit: (job) => backend.submit(asWheels(job)) });
+const overWheels = (backend: TrainingBackend): TrainingBackend => ({
+  ...backend,
+  submit: (job) => backend.submit(asWheels(job)),
+  check: (job) => backend.check({ ...job, steps: asWheels({ ...passingJob('x'), ...job }).steps }),
+});
 
 trainingBackendSuite(async () => {
   const workspace = await startWorkspace();
   return {
     backend: overWheels(workspace.backend()),
     other: overWheels(workspace.backend()),
-    jobsNamed: workspace.jobsNamed,
+    jobsNamed: (name) => workspace.jobsNamed(name),
     tick: () => pause(25),
-    close: workspace.close,
+    close: () => workspace.close(),
   };
 });
 
