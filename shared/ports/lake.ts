@@ -1,17 +1,18 @@
 // The Data Lake: landed files, Delta tables made of them, and the store where Sluice and components leave files for each other.
 import type { PipelineVersion } from '../contracts/pipeline.ts';
-import type { Refined, StagedFile } from '../contracts/tables.ts';
+import type { Preview, Refined, StagedFile } from '../contracts/tables.ts';
 
 /** What a commit of a Delta table says of itself; read without the rest of the table. */
 export interface CommitFacts {
   version: number;
   /** `commitInfo.operation`: WRITE, MERGE, OPTIMIZE, …; null when the writer gave none. */
   operation: string | null;
-  engine: string | null;
   /** Application ids of its transactions; ours begin with `sluice-`. */
   appIds: string[];
-  /** Causal chain that a writer of ours noted, or that a foreign job passed on in `userMetadata`. */
+  /** Causal chain that our writers note; who copies it along is recognised by it. */
   chain: string[];
+  /** The run that made it, as our writers note it. */
+  runId: string | null;
   /** Whether rows came or went: files were added or removed with `dataChange`. */
   changesData: boolean;
 }
@@ -46,6 +47,21 @@ export interface RemoteFile {
   bytes: number;
 }
 
+/** All files of a dataset, or the pages in which a window gives them; their order means nothing. */
+export type DatasetFiles = readonly DatasetFile[] | AsyncIterable<DatasetFile>;
+
+export interface DatasetSize {
+  files: number;
+  /** As stored: packed files count packed. */
+  bytes: number;
+}
+
+/** A file to look at: `content` as it would land under `path`; without it, the blob that is there. */
+export interface PreviewFile {
+  path: string;
+  content?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
+}
+
 /** Refines landed files into Delta tables. One commit per key and table, whatever is retried (transaction id = key). */
 export interface RefineEngine {
   /** Exactly one of `files`, `remote` and `commit` says what the dataset is; the others are empty or absent. */
@@ -53,13 +69,18 @@ export interface RefineEngine {
     pipeline: PipelineVersion;
     key: string;
     container: string;
-    files: DatasetFile[];
+    files: DatasetFiles;
     /** With `data: on-premises`. */
     remote?: RemoteFile[] | undefined;
-    /** The rows that one commit added to the Delta table of a source with `format: delta`. */
+    /**
+     * A commit of the Delta table of a source with `format: delta`; `path` is the table's folder. Silver gets the rows that the commit
+     * added; with `mode: overwrite` all rows of that version.
+     */
     commit?: { source: string; path: string; version: number } | undefined;
     /** Goes into `commitInfo.sluice.chain` of every commit. */
     chain?: readonly string[] | undefined;
+    /** Goes into `commitInfo.sluice.runId`. */
+    runId?: string | undefined;
   }): Promise<Refined>;
   /** The gold step alone, over the silver table as somebody else left it at this version; once per key. */
   refineGold(request: {
@@ -67,6 +88,7 @@ export interface RefineEngine {
     key: string;
     silver: { version: number };
     chain?: readonly string[] | undefined;
+    runId?: string | undefined;
   }): Promise<Refined>;
   /** Gold as it is now, or at a version; null when there is no gold yet. */
   readGold(request: {
@@ -75,6 +97,10 @@ export interface RefineEngine {
   }): Promise<{ table: string; path: string; version: number; digest: string } | null>;
   /** Writes one gold version as CSV into the store under its digest; the same digest again reuses what is there. */
   stage(request: { pipeline: PipelineVersion; gold: { path: string; version: number; digest: string } }): Promise<StagedFile[]>;
+  /** How much there is to refine, without reading it. Rejects `blob-gone`, `blob-changed`. */
+  size(request: { container: string; files: DatasetFiles }): Promise<DatasetSize>;
+  /** What refining these files would do; nothing is written outside the work folder. A refusal of the data is an answer. */
+  preview(request: { pipeline: PipelineVersion; files: readonly PreviewFile[] }): Promise<Preview>;
 }
 
 /** Files of ours beside the lake: bundles, staged data, models, run reports. Paths are relative to the store's container. */

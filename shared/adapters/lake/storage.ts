@@ -90,6 +90,48 @@ export interface Streamed {
   bytes: number;
 }
 
+/** A blob being read. `chunks` is consumed once; what was read is known after its end. */
+export interface BlobReading {
+  chunks: AsyncGenerator<Buffer>;
+  streamed(): Streamed;
+}
+
+/** Reads a blob chunk by chunk. The chunks reject with `blob-gone`, `blob-changed`, or what storage answers. */
+export function readingBlob(container: ContainerClient, path: string, eTag: string | null): BlobReading {
+  const what = `${container.containerName}/${path}`;
+  if (eTag !== null && !/^[0-9A-Za-z._-]+$/.test(eTag))
+    throw new RejectedError('bad-etag', `${what}: ${JSON.stringify(eTag)} is not an eTag.`);
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let done: Streamed | null = null;
+  const chunks = async function* () {
+    try {
+      const response = await open(container, path, eTag);
+      for await (const chunk of moving(response.readableStreamBody!, what)) {
+        hash.update(chunk);
+        bytes += chunk.length;
+        yield chunk;
+      }
+      if (bytes !== response.contentLength)
+        throw new TransientError('storage-short', `${what}: ${bytes} of ${response.contentLength} bytes arrived.`);
+      done = { sha256: hash.digest('hex'), bytes };
+    } catch (error) {
+      const translated = storageError(error, what);
+      // A blob that is gone fails the condition too (Azurite answers 412 where storage answers 404): look which it is.
+      if (translated instanceof RejectedError && translated.code === 'blob-changed' && !(await isThere(container, path)))
+        throw new RejectedError('blob-gone', `${what}: the blob does not exist any more.`, { cause: error });
+      throw translated;
+    }
+  };
+  return {
+    chunks: chunks(),
+    streamed() {
+      if (done === null) throw new TransientError('storage-short', `${what}: it was not read to its end.`);
+      return done;
+    },
+  };
+}
+
 /** Streams a blob through `take` and gives its SHA-256 and length. Rejects `blob-gone`, `blob-changed`. */
 export async function streamBlob(
   container: ContainerClient,
@@ -97,29 +139,12 @@ export async function streamBlob(
   eTag: string | null,
   take: (chunk: Buffer) => void | Promise<void>,
 ): Promise<Streamed> {
-  const what = `${container.containerName}/${path}`;
-  if (eTag !== null && !/^[0-9A-Za-z._-]+$/.test(eTag))
-    throw new RejectedError('bad-etag', `${what}: ${JSON.stringify(eTag)} is not an eTag.`);
-  const hash = createHash('sha256');
-  let bytes = 0;
-  try {
-    const response = await open(container, path, eTag);
-    for await (const chunk of moving(response.readableStreamBody!, what)) {
-      hash.update(chunk);
-      bytes += chunk.length;
-      const waiting = take(chunk);
-      if (waiting) await waiting;
-    }
-    if (bytes !== response.contentLength)
-      throw new TransientError('storage-short', `${what}: ${bytes} of ${response.contentLength} bytes arrived.`);
-  } catch (error) {
-    const translated = storageError(error, what);
-    // A blob that is gone fails the condition too (Azurite answers 412 where storage answers 404): look which it is.
-    if (translated instanceof RejectedError && translated.code === 'blob-changed' && !(await isThere(container, path)))
-      throw new RejectedError('blob-gone', `${what}: the blob does not exist any more.`, { cause: error });
-    throw translated;
+  const reading = readingBlob(container, path, eTag);
+  for await (const chunk of reading.chunks) {
+    const waiting = take(chunk);
+    if (waiting) await waiting;
   }
-  return { sha256: hash.digest('hex'), bytes };
+  return reading.streamed();
 }
 
 /** Copies a blob into a local file (mode 0600) and gives what was copied. */

@@ -1,11 +1,11 @@
-// Judges every value of the intake by its column's declared type; rows without a bad value become the view `bronze`,
-// the others are set aside whole or fail the dataset, as the source says.
+// Judges every value of the intake by its column's declared type; rows with a bad value are set aside whole or fail the dataset,
+// as the source says.
 import type { Source } from '../../../contracts/pipeline.ts';
 import { RejectedError } from '../../../errors/errors.ts';
 import type { BadRows } from './bad-rows.ts';
 import { columnChecks, type ColumnCheck } from './column-checks.ts';
-import { sqlName, type Duck, type Row } from '../refine/duck.ts';
-import type { LandedFile, RowReader } from '../landed-file.ts';
+import type { Duck, Row } from '../refine/duck.ts';
+import type { RowReader } from '../landed-file.ts';
 
 export const MEND_ROWS = 'Mend: correct the file and drop it again, or set "badRows: quarantine" in sluice.yaml to set such rows aside.';
 const MAX_SHOWN = 60;
@@ -20,31 +20,27 @@ export function others(rows: number): string {
   return rows > 1 ? `; ${rows - 1} more bad row${rows === 2 ? '' : 's'} in this dataset` : '';
 }
 
-/** Defines `bronze` over the view `intake`. Rejects `bad-rows`, `bad-timestamp-format`. */
+/** Gives the SQL condition of good rows of the relation `intake`; null when all are. Rejects `bad-rows`, `bad-timestamp-format`. */
 export async function setBadValuesAside(
   duck: Duck,
   source: Source,
-  files: readonly LandedFile[],
+  intake: string,
+  paths: readonly string[],
   bad: BadRows,
   reader: RowReader,
-): Promise<void> {
-  // In a column that is not text, `""` means no value.
-  const columns = Object.entries(source.columns).map(([column, type]) =>
-    type === 'string' ? sqlName(column) : `nullif(${sqlName(column)}, '') AS ${sqlName(column)}`,
-  );
-  await duck.run(`CREATE TEMP VIEW valued AS SELECT _file, _row, _at, _length, ${columns.join(', ')} FROM intake`);
+): Promise<string | null> {
   const checks = columnChecks(source);
-  const names = Object.keys(source.columns).map(sqlName).join(', ');
-  const anyBad = checks.map((check) => check.bad).join(' OR ') || 'false';
-  const [found] = await withFormat(source, async () => duck.rows(`SELECT count(*) AS n FROM valued WHERE ${anyBad}`));
+  if (checks.length === 0) return null;
+  const anyBad = checks.map((check) => check.bad).join(' OR ');
+  const [found] = await withFormat(source, async () => duck.rows(`SELECT count(*) AS n FROM ${intake} WHERE ${anyBad}`));
   const count = Number(found!['n']);
-  await duck.run(`CREATE TEMP VIEW bronze AS SELECT ${names}, _row FROM valued ${count > 0 ? `WHERE NOT (${anyBad})` : ''}`);
-  if (count === 0) return;
-  const values = checks.map((check, n) => `CASE WHEN ${check.bad} THEN ${sqlName(check.column)} END AS v${n}`);
-  const query = `SELECT _file, _row, _at, _length, ${values.join(', ')} FROM valued WHERE ${anyBad} ORDER BY _file, _row`;
+  if (count === 0) return null;
+  const values = checks.map((check, n) => `CASE WHEN ${check.bad} THEN ${check.name} END AS v${n}`);
+  // Its rows come in the order of the file that the scanner wrote: no sort is needed.
+  const query = `SELECT _file, _row, _at, _length, ${values.join(', ')} FROM ${intake} WHERE ${anyBad}`;
   for await (const batch of duck.stream(query)) {
     for (const row of batch) {
-      const { path } = files[Number(row['_file'])]!;
+      const path = paths[Number(row['_file'])]!;
       const line = Number(row['_row']);
       const problems = problemsOf(checks, row);
       const reason = problems.map((problem) => problem.words).join('; ');
@@ -55,6 +51,7 @@ export async function setBadValuesAside(
     }
     await bad.flush();
   }
+  return `NOT (${anyBad})`;
 }
 
 function problemsOf(checks: readonly ColumnCheck[], row: Row): { rule: string; words: string }[] {

@@ -54,6 +54,8 @@ function isProper(column: string, type: ColumnType, timestampFormat: string | un
 
 export interface ColumnCheck {
   column: string;
+  /** The column as an SQL name. */
+  name: string;
   rule: string;
   words: string;
   /** SQL over the column that is true for a bad value; null values are not bad. */
@@ -66,6 +68,14 @@ export function columnChecks(source: Source): ColumnCheck[] {
     const proper = isProper(sqlName(column), type, source.timestampFormat);
     if (proper === null) return [];
     const words = typeInWords(type, source.timestampFormat);
-    return [{ column, rule: `type:${column}`, words, bad: `(${sqlName(column)} IS NOT NULL AND NOT coalesce(${proper}, false))` }];
+    return [
+      {
+        column,
+        name: sqlName(column),
+        rule: `type:${column}`,
+        words,
+        bad: `(${sqlName(column)} IS NOT NULL AND NOT coalesce(${proper}, false))`,
+      },
+    ];
   });
 }

@@ -1,6 +1,5 @@
-// Strict UTF-8: finds the first byte of a local file that is not part of a well-formed character.
+// Strict UTF-8: finds the first byte of a text, given in blocks, that is not part of a well-formed character.
 import { isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
 
 /** Length of the character that `lead` opens: 0 when no character begins so. */
 function lengthOf(lead: number): number {
@@ -31,35 +30,30 @@ function offsetIn(bytes: Buffer): number {
   return at;
 }
 
-function newlines(bytes: Buffer): number {
-  let count = 0;
-  for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) count += 1;
-  return count;
-}
-
-/** Where a file stops being UTF-8, or null. `offset` counts bytes from 0, `line` physical lines from 1. */
+/** Where a text stops being UTF-8. `offset` counts bytes from 0; `before` is the good part of the block. */
 export interface Malformed {
   offset: number;
-  line: number;
   byte: number;
+  before: Buffer;
 }
 
-export async function findMalformed(file: string): Promise<Malformed | null> {
-  let carry: Buffer = Buffer.alloc(0);
-  let offset = 0;
-  let line = 1;
-  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
-    const bytes: Buffer = carry.length === 0 ? (chunk as Buffer) : Buffer.concat([carry, chunk as Buffer]);
-    const whole = bytes.subarray(0, bytes.length - unfinished(bytes));
-    if (!isUtf8(whole)) return at(whole);
-    carry = Buffer.from(bytes.subarray(whole.length));
-    offset += whole.length;
-    line += newlines(whole);
-  }
-  return carry.length > 0 ? at(carry) : null;
+/** Judges a text block by block; a character may begin in one block and end in the next. */
+export class Utf8Check {
+  private carry: Buffer = Buffer.alloc(0);
+  private offset = 0;
 
-  function at(bytes: Buffer): Malformed {
+  /** null while all is well-formed. `last`: nothing follows. */
+  take(block: Buffer, last = false): Malformed | null {
+    const bytes = this.carry.length === 0 ? block : Buffer.concat([this.carry, block]);
+    const whole = last ? bytes : bytes.subarray(0, bytes.length - unfinished(bytes));
+    if (!isUtf8(whole)) return this.at(whole);
+    this.carry = Buffer.from(bytes.subarray(whole.length));
+    this.offset += whole.length;
+    return null;
+  }
+
+  private at(bytes: Buffer): Malformed {
     const inside = offsetIn(bytes);
-    return { offset: offset + inside, line: line + newlines(bytes.subarray(0, inside)), byte: bytes[inside]! };
+    return { offset: this.offset + inside, byte: bytes[inside]!, before: bytes.subarray(0, inside) };
   }
 }

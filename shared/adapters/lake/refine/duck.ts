@@ -33,6 +33,8 @@ export interface Duck {
   stream(sql: string): AsyncGenerator<Row[]>;
   /** Names and types of a query's result, without running it. */
   describe(sql: string): Promise<ResultColumn[]>;
+  /** Ends the statement that runs now with an error; nothing when none runs. */
+  interrupt(): void;
   close(): void;
 }
 
@@ -138,6 +140,7 @@ function overConnection(dir: string, connection: DuckDBConnection, limits: DuckL
         yield next.value;
       }
     },
+    interrupt: () => connection.interrupt(),
     close,
   };
 }

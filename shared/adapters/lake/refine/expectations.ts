@@ -1,56 +1,87 @@
-// Expectations over a table's output, row by row: warn, set aside whole, or fail. NULL counts as broken: a check must be true.
-// Rows are judged in the written candidate file, so the owner's SQL runs once; only broken rows are traced back to their lines.
-import type { Expectation, Table } from '../../../contracts/pipeline.ts';
+// Judges a table's new rows by its rules, row by row: warn, set aside whole, or fail. Rows are judged in the written candidate
+// file, so the owner's SQL runs once; only broken rows are traced back to the lines that they came from.
+import type { Table } from '../../../contracts/pipeline.ts';
 import { RejectedError } from '../../../errors/errors.ts';
 import type { BadRows } from '../csv/bad-rows.ts';
+import type { LocalFile } from '../delta/parquet.ts';
+import type { DeltaField } from '../delta/types.ts';
+import type { Trace } from './bronze.ts';
 import { sqlText, textOf, type Duck, type Row } from './duck.ts';
-import type { RowReader } from '../landed-file.ts';
-import { LINE_COLUMN, refuseNonExpression, type OwnersQuery } from './sql-views.ts';
+import { rulesOf, type Rule } from './rules.ts';
+import { FILE_COLUMN, LINE_COLUMN, type OwnersQuery } from './sql-views.ts';
 
-/** What is judged: the candidate file and, where rows can be traced to lines of one landed file, that file's name and reader. */
+/** What is judged: the candidate file, and what leads from a row of it back to bronze. */
 export interface Judged {
   layer: 'silver' | 'gold';
   spec: Table;
-  candidate: string;
+  fields: readonly DeltaField[];
+  candidate: LocalFile;
   query: OwnersQuery;
-  trace: { file: string; reader: RowReader } | null;
+  /** Traces by view; empty: rows cannot be traced; null: they could, had bronze been read the exact way. */
+  traces: ReadonlyMap<string, Trace> | null;
 }
 
-const broken = (expectation: Expectation) => `((${expectation.check}\n) IS NOT TRUE)`;
+/** Rules are broken and their rows could be traced, but bronze was read without line numbers. */
+export class LinesNeeded extends Error {
+  constructor() {
+    super('rows that break a rule must be traced to their lines');
+  }
+}
 
-/** Counts and acts; gives the SQL condition of the rows that stay, or null when all stay. Rejects `expectation-failed`, `bad-expectation`. */
+const of = (count: number) => `${count} row${count === 1 ? '' : 's'}`;
+
+/** Counts and acts; gives the SQL condition of the rows that stay, or null when all stay. Rejects `expectation-failed`, `contract-broken`, and what `rulesOf` rejects. */
 export async function judge(duck: Duck, judged: Judged, bad: BadRows): Promise<string | null> {
   const { spec, candidate } = judged;
-  if (spec.expect.length === 0) return null;
-  for (const expectation of spec.expect) await refuseNonExpression(duck, expectation.name, expectation.check);
-  const rows = `read_parquet(${sqlText(candidate)}, hive_partitioning = false)`;
+  const rules = await bound(spec, async () => rulesOf(duck, spec, judged.fields, candidate));
+  if (rules.length === 0) return null;
+  const rows = `read_parquet(${sqlText(candidate.file)}, hive_partitioning = false)`;
+  const flags = rules.map((rule, n) => `${rule.broken} AS e${n}`).join(', ');
   const [counts] = await bound(spec, async () =>
-    duck.rows(`SELECT ${spec.expect.map((each, n) => `count(*) FILTER (WHERE ${broken(each)}) AS e${n}`).join(', ')} FROM ${rows}`),
+    duck.rows(`SELECT ${rules.map((_, n) => `count(*) FILTER (WHERE e${n}) AS e${n}`).join(', ')} FROM (SELECT ${flags} FROM ${rows})`),
   );
-  const found = spec.expect.map((expectation, n) => ({ expectation, rows: Number(counts![`e${n}`]) })).filter((each) => each.rows > 0);
+  const found = rules.map((rule, n) => ({ rule, rows: Number(counts![`e${n}`]) })).filter((each) => each.rows > 0);
+  if (found.length > 0 && judged.traces === null && judged.query.rowByRow) throw new LinesNeeded();
+  const trace = traceOf(judged);
   for (const each of found) {
-    const lines = await firstLines(duck, judged, each.expectation);
-    if (each.expectation.onFail === 'fail') throw failed(judged, each.expectation, each.rows, lines);
-    bad.count(each.expectation.name, each.expectation.onFail, lines[0] ?? null, each.rows);
-    for (const line of lines.slice(1)) bad.count(each.expectation.name, each.expectation.onFail, line, 0);
+    const places = await firstPlaces(duck, judged, trace, each.rule);
+    if (each.rule.action === 'fail') throw failed(judged, each.rule, each.rows, places);
+    bad.count(each.rule.name, each.rule.action, places[0]?.line ?? null, each.rows);
+    for (const { line } of places.slice(1)) bad.count(each.rule.name, each.rule.action, line, 0);
   }
-  const aside = found.filter((each) => each.expectation.onFail === 'quarantine').map((each) => each.expectation);
+  const aside = found.filter((each) => each.rule.action === 'quarantine').map((each) => each.rule);
   if (aside.length === 0) return null;
-  await setAside(duck, judged, aside, rows, bad);
-  return `NOT (${aside.map(broken).join(' OR ')})`;
+  await setAside(duck, judged, trace, aside, rows, bad);
+  return `NOT (${aside.map((rule) => rule.broken).join(' OR ')})`;
 }
 
-function failed(judged: Judged, expectation: Expectation, rows: number, lines: readonly number[]): RejectedError {
-  const where =
-    judged.trace === null ? `table ${judged.spec.name}` : `${judged.trace.file}, line${lines.length > 1 ? 's' : ''} ${lines.join(', ')}`;
+/** The way back to bronze, where the query leaves one. */
+function traceOf({ query, traces }: Judged): Trace | null {
+  if (traces === null || query.withLines === null) return null;
+  const only = traces.has('bronze') ? 'bronze' : null;
+  return traces.get(query.from ?? only ?? '') ?? (only === null ? null : traces.get(only)!);
+}
+
+interface Place {
+  file: string;
+  line: number;
+}
+
+function failed({ layer, spec }: Judged, rule: Rule, rows: number, places: readonly Place[]): RejectedError {
+  const file = places[0]?.file;
+  const lines = places.filter((place) => place.file === file).map((place) => place.line);
+  const where = file === undefined ? `table ${spec.name}` : `${file}, line${lines.length > 1 ? 's' : ''} ${lines.join(', ')}`;
+  const expectation = rule.code === 'expectation-failed';
+  const what = expectation
+    ? `the expectation "${rule.name}" (${rule.reason.slice('not true: '.length, 212)})`
+    : `the rule ${rule.name} (${rule.reason})`;
   return new RejectedError(
-    'expectation-failed',
-    `${where}: ${rows} row${rows === 1 ? '' : 's'} of ${judged.layer} break${rows === 1 ? 's' : ''} the expectation "${expectation.name}" (${expectation.check.slice(0, 200)}). ` +
-      'Mend: correct the rows and drop the file again, or set "onFail: quarantine" in sluice.yaml.',
+    rule.code,
+    `${where}: ${of(rows)} of ${layer} break${rows === 1 ? 's' : ''} ${what}. Mend: correct the rows and drop the file again, or set "onFail: quarantine" in sluice.yaml.`,
   );
 }
 
-/** An expectation that names no column of the output, or breaks while it runs. */
+/** A rule that names no column of the output, or breaks while it runs. */
 async function bound<T>(spec: Table, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -64,42 +95,50 @@ async function bound<T>(spec: Table, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The lines behind the first ten broken rows, ascending; empty where rows cannot be traced. */
-async function firstLines(duck: Duck, judged: Judged, expectation: Expectation): Promise<number[]> {
-  if (judged.trace === null || judged.query.withLines === null) return [];
+/** File and line behind the first ten broken rows, in order; empty where rows cannot be traced. */
+async function firstPlaces(duck: Duck, { query }: Judged, trace: Trace | null, rule: Rule): Promise<Place[]> {
+  if (trace === null) return [];
   const rows = await duck.rows(
-    `SELECT DISTINCT ${LINE_COLUMN} AS line FROM (${judged.query.withLines}) WHERE ${broken(expectation)} ORDER BY line LIMIT 10`,
+    `SELECT DISTINCT ${FILE_COLUMN} AS file, ${LINE_COLUMN} AS line FROM (${query.withLines}) WHERE ${rule.broken} ORDER BY file, line LIMIT 10`,
   );
-  return rows.map((row) => Number(row['line']));
+  return rows.map((row) => ({ file: textOf(row, 'file'), line: Number(row['line']) }));
 }
 
 /** Writes the broken rows to `bad`: as the landed file holds them where they can be traced, else as JSON of the output row. */
-async function setAside(duck: Duck, judged: Judged, aside: readonly Expectation[], rows: string, bad: BadRows): Promise<void> {
-  const { trace, query, layer } = judged;
-  const any = aside.map(broken).join(' OR ');
-  const flags = aside.map((each, n) => `${broken(each)} AS q${n}`).join(', ');
-  const traced = trace !== null && query.withLines !== null;
-  const sql = traced
-    ? `SELECT line, i._at AS at, i._length AS length, t.* EXCLUDE (line) FROM (SELECT ${LINE_COLUMN} AS line, ${flags} FROM (${query.withLines}) WHERE ${any}) t
-       JOIN intake i ON i._row = t.line ORDER BY line`
-    : `SELECT to_json(r)::VARCHAR AS raw, ${flags} FROM ${rows} r WHERE ${any}`;
+async function setAside(
+  duck: Duck,
+  judged: Judged,
+  trace: Trace | null,
+  aside: readonly Rule[],
+  rows: string,
+  bad: BadRows,
+): Promise<void> {
+  const { query, layer } = judged;
+  const any = aside.map((rule) => rule.broken).join(' OR ');
+  const flags = aside.map((rule, n) => `${rule.broken} AS q${n}`).join(', ');
+  const sql =
+    trace === null
+      ? `SELECT to_json(r)::VARCHAR AS raw, ${flags} FROM ${rows} r WHERE ${any}`
+      : `SELECT t.* EXCLUDE (file, line), i.* FROM (SELECT ${FILE_COLUMN} AS file, ${LINE_COLUMN} AS line, ${flags} FROM (${query.withLines}) WHERE ${any}) t
+       JOIN (${trace.relation}) i ON i.file = t.file AND i.line = t.line ORDER BY i.file, i.line`;
   await bad.prepare();
   for await (const batch of duck.stream(sql)) {
     for (const row of batch) {
-      const names = aside.filter((_, n) => row[`q${n}`] === true);
+      const broken = aside.filter((_, n) => row[`q${n}`] === true);
       bad.add({
         layer,
-        rule: names[0]!.name,
-        file: traced ? trace.file : null,
-        line: traced ? Number(row['line']) : null,
-        reason: names.map((each) => `not true: ${each.check}`).join('; '),
-        raw: await rawOf(row, traced ? trace : null),
+        rule: broken[0]!.name,
+        file: trace === null ? null : textOf(row, 'file'),
+        line: trace === null ? null : Number(row['line']),
+        reason: broken.map((rule) => rule.reason).join('; '),
+        raw: await rawOf(row, trace),
       });
     }
     await bad.flush();
   }
 }
 
-async function rawOf(row: Row, trace: Judged['trace']): Promise<string> {
-  return trace === null ? textOf(row, 'raw') : trace.reader.read(0, Number(row['at']), Number(row['length']));
+async function rawOf(row: Row, trace: Trace | null): Promise<string> {
+  const reader = trace?.reader ?? null;
+  return reader === null ? textOf(row, 'raw') : reader.read(Number(row['n']), Number(row['at']), Number(row['length']));
 }

@@ -1,30 +1,12 @@
 // The owner's SQL as views: one SELECT per table, judged before it runs, with the two facts that refining needs to know about
-// it: whether its order is its own, and which line of the file a row came from.
+// it: whether its order is its own, and which line of which file a row came from.
 import { RejectedError } from '../../../errors/errors.ts';
+import { hidesPlaces, orderedByRowOnly, parseSql, type Parsed, type SelectNode } from './sql-tree.ts';
 import { sqlName, textOf, type Duck } from './duck.ts';
 
-/** Column that `withLines` adds: the physical line behind an output row. */
+/** Columns that `withLines` adds: the file and the physical line behind an output row. */
 export const LINE_COLUMN = '_sluice_row';
-
-interface SelectNode {
-  type: string;
-  modifiers?: { type: string }[];
-  aggregate_handling?: string;
-  select_list?: unknown[];
-  from_table?: { type: string };
-  group_expressions?: unknown[];
-}
-interface Parsed {
-  error: boolean;
-  error_message?: string;
-  statements?: { node: SelectNode }[];
-}
-
-async function parse(duck: Duck, sql: string): Promise<Parsed> {
-  const [row] = await duck.rows('SELECT json_serialize_sql($1::VARCHAR) AS parsed', [sql]);
-  // Positions exceed what a JSON number of JavaScript keeps, and nobody needs them.
-  return JSON.parse(textOf(row, 'parsed').replaceAll(/"query_location":\d+/g, '"query_location":0')) as Parsed;
-}
+export const FILE_COLUMN = '_sluice_file';
 
 /** What a failing statement of the owner's becomes; `file` is the SQL file's name. */
 export function sqlError(error: unknown, file: string): unknown {
@@ -39,19 +21,49 @@ export interface OwnersQuery {
   view: string;
   /** The statement ends with its own ORDER BY. */
   ordered: boolean;
-  /** The same query with the line behind each row as LINE_COLUMN, where that can be told; else null. */
+  /** Each row has one row of its input behind it, as far as the statement's form tells. */
+  rowByRow: boolean;
+  /** The same query with file and line behind each row, where that can be told; else null. */
   withLines: string | null;
+  /** The one view that it selects from, in small letters; null for joins and whatever else. */
+  from: string | null;
 }
 
-/** Defines the view `view` as the owner's statement. Rejects `sql-not-select`, `sql-failed`. */
-export async function defineView(duck: Duck, view: string, file: string, sql: string): Promise<OwnersQuery> {
-  const parsed = await parse(duck, sql);
+/** One SELECT, parsed. Rejects `sql-not-select`. */
+export async function parseSelect(duck: Duck, file: string, sql: string): Promise<Parsed & { node: SelectNode }> {
+  const parsed = await parseSql(duck, sql);
   if (parsed.error || parsed.statements?.length !== 1)
     throw new RejectedError(
       'sql-not-select',
       `${file}: expected exactly one SELECT statement${parsed.error ? ` (${(parsed.error_message ?? '').slice(0, 300)})` : ''}. Mend: write one SELECT and apply the pipeline again.`,
     );
-  const { node } = parsed.statements[0]!;
+  return { ...parsed, node: parsed.statements[0]!.node };
+}
+
+/** Whether the statement may look at `_row` or `_file` of bronze, by name or because it takes whatever columns there are. */
+export async function needsPlaces(duck: Duck, file: string, sql: string): Promise<boolean> {
+  const parsed = await parseSelect(duck, file, sql);
+  return /_row|_file/i.test(sql) || hidesPlaces(parsed.node);
+}
+
+/**
+ * The statement without `ORDER BY _row`, when that is all that its end says and `bronze` alone is read: rows of one file come in
+ * that order anyway. null for every other statement.
+ */
+export async function withoutRowOrder(duck: Duck, file: string, sql: string): Promise<string | null> {
+  const parsed = await parseSelect(duck, file, sql);
+  if (!orderedByRowOnly(parsed.node)) return null;
+  parsed.node.modifiers = [];
+  const [row] = await duck.rows('SELECT json_deserialize_sql($1::VARCHAR) AS sql', [
+    JSON.stringify({ error: false, statements: parsed.statements }),
+  ]);
+  return textOf(row, 'sql');
+}
+
+/** Defines the view `view` as the owner's statement. Rejects `sql-not-select`, `sql-failed`. */
+export async function defineView(duck: Duck, view: string, file: string, sql: string): Promise<OwnersQuery> {
+  const parsed = await parseSelect(duck, file, sql);
+  const { node } = parsed;
   try {
     // The statement stands last and alone, so a comment or a semicolon at its end changes nothing.
     await duck.run(`CREATE OR REPLACE TEMP VIEW ${sqlName(view)} AS ${sql}`);
@@ -59,17 +71,30 @@ export async function defineView(duck: Duck, view: string, file: string, sql: st
     throw sqlError(error, file);
   }
   const ordered = (node.modifiers ?? []).some((modifier) => modifier.type === 'ORDER_MODIFIER');
-  return { view, ordered, withLines: await lineage(duck, parsed, node) };
+  const from = node.from_table?.type === 'BASE_TABLE' ? (node.from_table.table_name ?? '').toLowerCase() : null;
+  return { view, ordered, rowByRow: isRowByRow(node), withLines: await lineage(duck, parsed, node), from };
 }
 
-/** A projection of `bronze` without grouping can carry `_row` along; anything else cannot be traced to one line. */
-async function lineage(duck: Duck, parsed: Parsed, node: SelectNode): Promise<string | null> {
+function isRowByRow(node: SelectNode): boolean {
   const grouped = (node.group_expressions?.length ?? 0) > 0 || node.aggregate_handling !== 'STANDARD_HANDLING';
   const distinct = (node.modifiers ?? []).some((modifier) => modifier.type === 'DISTINCT_MODIFIER');
-  if (node.type !== 'SELECT_NODE' || grouped || distinct || node.select_list === undefined) return null;
-  node.select_list.push({ class: 'COLUMN_REF', type: 'COLUMN_REF', alias: LINE_COLUMN, query_location: 0, column_names: ['_row'] });
+  return node.type === 'SELECT_NODE' && !grouped && !distinct && node.select_list !== undefined;
+}
+
+/** A projection of bronze without grouping can carry `_row` and `_file` along; anything else cannot be traced to one line. */
+async function lineage(duck: Duck, parsed: Parsed, node: SelectNode): Promise<string | null> {
+  if (!isRowByRow(node)) return null;
+  const column = (name: string, alias: string) => ({
+    class: 'COLUMN_REF',
+    type: 'COLUMN_REF',
+    alias,
+    query_location: 0,
+    column_names: [name],
+  });
+  node.select_list!.push(column('_row', LINE_COLUMN), column('_file', FILE_COLUMN));
   try {
-    const [row] = await duck.rows('SELECT json_deserialize_sql($1::VARCHAR) AS sql', [JSON.stringify(parsed)]);
+    const tree = JSON.stringify({ error: false, statements: parsed.statements });
+    const [row] = await duck.rows('SELECT json_deserialize_sql($1::VARCHAR) AS sql', [tree]);
     const sql = textOf(row, 'sql');
     await duck.describe(sql);
     return sql;
@@ -77,13 +102,13 @@ async function lineage(duck: Duck, parsed: Parsed, node: SelectNode): Promise<st
     // The rewritten query does not bind (no `_row` in scope, an aggregate): its rows have no line of their own.
     return null;
   } finally {
-    node.select_list.pop();
+    node.select_list!.splice(-2);
   }
 }
 
 /** Throws `bad-expectation` unless `check` is one SQL expression. */
 export async function refuseNonExpression(duck: Duck, name: string, check: string): Promise<void> {
-  const parsed = await parse(duck, `SELECT ${check}\n`);
+  const parsed = await parseSql(duck, `SELECT ${check}\n`);
   const node = parsed.statements?.[0]?.node;
   const single = parsed.statements?.length === 1 && node?.select_list?.length === 1 && node.from_table?.type === 'EMPTY';
   if (parsed.error || !single || node.type !== 'SELECT_NODE' || (node.modifiers?.length ?? 0) > 0)
@@ -104,7 +129,10 @@ const KEEPS_ORDER = new Set([
   'COLUMN_DATA_SCAN',
   'DUMMY_SCAN',
   'EMPTY_RESULT',
+  'STREAMING_WINDOW',
 ]);
+/** It gives its children's rows one child after the other. */
+const ONE_AFTER_THE_OTHER = 'UNION';
 
 /** Whether a query without ORDER BY gives its rows in the order of its input, so that equal input gives equal files. */
 export async function keepsOrder(duck: Duck, view: string): Promise<boolean> {
@@ -113,7 +141,10 @@ export async function keepsOrder(duck: Duck, view: string): Promise<boolean> {
     name: string;
     children: Operator[];
   }
-  const calm = (operator: Operator): boolean =>
-    KEEPS_ORDER.has(operator.name.trim()) && operator.children.length <= 1 && operator.children.every(calm);
+  const calm = (operator: Operator): boolean => {
+    const name = operator.name.trim();
+    if (name === ONE_AFTER_THE_OTHER) return operator.children.every(calm);
+    return KEEPS_ORDER.has(name) && operator.children.length <= 1 && operator.children.every(calm);
+  };
   return (JSON.parse(textOf(row, 'explain_value')) as Operator[]).every(calm);
 }

@@ -1,14 +1,13 @@
 // A gold version as CSV for the training side: header, ISO timestamps, empty nulls, under the version's digest in the store.
 // Files above a size are split at row borders (each part has the header), so that no part has to stand in memory whole twice.
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { PipelineVersion } from '../../../contracts/pipeline.ts';
 import { StagedFile } from '../../../contracts/tables.ts';
 import { RejectedError } from '../../../errors/errors.ts';
 import type { Store } from '../../../ports/lake.ts';
-import { scanCsv } from '../csv/scan.ts';
 import { noActions } from '../delta/actions.ts';
 import { readSnapshot } from '../delta/snapshot.ts';
 import type { DeltaField } from '../delta/types.ts';
@@ -17,6 +16,9 @@ import { describeCommit, selectFiles, shapeOf, type OpenTable } from '../delta/t
 
 /** Size at which a part is closed. */
 const PART_BYTES = 32 * 1024 * 1024;
+/** Longest row that still fits behind it. */
+const MAX_ROW = 8 * 1024 * 1024;
+const [LF, QUOTE] = [10, 34];
 const Manifest = z.object({ files: z.array(StagedFile).min(1) });
 
 export interface StageRequest {
@@ -73,35 +75,52 @@ async function keep(store: Store, path: string, content: Buffer): Promise<Staged
   return { path, sha256, bytes: content.length };
 }
 
-/** The file whole when it is small, else cut at row borders. */
+/** The file cut at row borders into parts with the header; only one part is in memory at a time. */
 async function* parts(csv: string): AsyncGenerator<Buffer> {
-  if ((await stat(csv)).size <= PART_BYTES) {
+  const { size } = await stat(csv);
+  if (size <= PART_BYTES) {
     yield await readFile(csv);
     return;
   }
-  const ready: Buffer[] = [];
-  let header: Buffer | null = null;
-  let part: Buffer[] = [];
-  let bytes = 0;
-  const lf = Buffer.from('\n');
-  const close = () => {
-    if (part.length > 0) ready.push(Buffer.concat([header!, lf, ...part]));
-    [part, bytes] = [[], 0];
-  };
-  await scanCsv(csv, (record) => {
-    if (record.problem !== null)
-      throw new RejectedError(
-        'row-too-long',
-        `a row of gold cannot be staged as CSV: ${record.problem}. Mend: give such values another form in gold.sql.`,
-      );
-    const copy = Buffer.from(record.bytes);
-    if (header === null) header = copy;
-    else {
-      part.push(copy, lf);
-      bytes += copy.length + 1;
-      if (bytes >= PART_BYTES) close();
+  const handle = await open(csv, 'r');
+  try {
+    const header = await headerOf(handle);
+    let at = header.length;
+    while (at < size) {
+      const part = Buffer.allocUnsafe(header.length + Math.min(PART_BYTES + MAX_ROW, size - at));
+      header.copy(part);
+      const { bytesRead } = await handle.read(part, header.length, part.length - header.length, at);
+      const rows = part.subarray(header.length, header.length + bytesRead);
+      const end = size - at <= PART_BYTES ? rows.length : rowBorder(rows);
+      yield part.subarray(0, header.length + end);
+      at += end;
     }
-  });
-  close();
-  yield* ready;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function headerOf(handle: FileHandle): Promise<Buffer> {
+  const start = Buffer.alloc(1024 * 1024);
+  const { bytesRead } = await handle.read(start, 0, start.length, 0);
+  // Names of columns have no line breaks.
+  return start.subarray(0, start.subarray(0, bytesRead).indexOf(LF) + 1);
+}
+
+/** Where the first row ends after PART_BYTES; rows begin at 0. A line feed between quotes ends none. */
+function rowBorder(rows: Buffer): number {
+  let quoted = false;
+  let last = 0;
+  for (let at = 0; at < rows.length; at += 1) {
+    const byte = rows[at];
+    if (byte === QUOTE) quoted = !quoted;
+    else if (byte === LF && !quoted) {
+      last = at + 1;
+      if (last >= PART_BYTES) return last;
+    }
+  }
+  throw new RejectedError(
+    'row-too-long',
+    `a row of gold is longer than ${MAX_ROW} bytes as CSV, so it cannot be staged. Mend: give such values another form in gold.sql.`,
+  );
 }

@@ -1,4 +1,5 @@
 // Files that are not what the contract says: each is rejected with file, line, rule and mend, and leaves the tables as they were.
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { judgeTable } from '../delta/checker.ts';
 import { HEADER, makeRig, pipelineOf, rowsOf, type Rig } from '../rig.ts';
@@ -69,23 +70,112 @@ describe('a file without rows', () => {
   });
 });
 
-describe('a file that is not UTF-8', () => {
+describe('a file in another encoding', () => {
+  const text = `${HEADER}1,"Größe, 測\n😀",2024-01-01T10:00:00Z,2\n`;
+  const latin = `${HEADER}1,Größe,2024-01-01T10:00:00Z,2\n`;
+  const swapped = (bytes: Buffer) => Buffer.from(bytes).swap16();
+  const declared = (encoding: string) => pipelineOf({ source: { encoding, badRows: 'fail' } });
+
+  it.each([
+    ['UTF-16 with a mark, little-endian', 'utf-8', Buffer.from(`\uFEFF${text}`, 'utf16le'), 'Größe, 測\n😀'],
+    ['UTF-16 with a mark, big-endian', 'utf-8', swapped(Buffer.from(`\uFEFF${text}`, 'utf16le')), 'Größe, 測\n😀'],
+    ['UTF-16 as declared, little-endian', 'utf-16', Buffer.from(text, 'utf16le'), 'Größe, 測\n😀'],
+    ['UTF-16 as declared, big-endian', 'utf-16', swapped(Buffer.from(text, 'utf16le')), 'Größe, 測\n😀'],
+    ['UTF-8 with a mark, declared as something else', 'utf-16', Buffer.from(`\uFEFF${text}`), 'Größe, 測\n😀'],
+    ['latin-1 as declared', 'latin-1', Buffer.from(latin, 'latin1'), 'Größe'],
+  ])('is read: %s', async (_, encoding, content, name) => {
+    const rig = await makeRig();
+
+    const refined = await rig.refine(declared(encoding), PATH, content);
+
+    expect((await judgeTable(rig.container, refined.silver.path)).rows[0]).toMatchObject({ name });
+  });
+
   it.each([
     [
+      'latin-1 that is not declared',
+      'utf-8',
+      Buffer.from(latin, 'latin1'),
+      /line 2: byte 0xf6 at offset 22 is not UTF-8.*needs "encoding: latin-1"/,
+    ],
+    ['latin-1 after UTF-8', 'utf-8', Buffer.concat([Buffer.from(text), Buffer.from('2,ö', 'latin1')]), /line 4: byte 0xf6 .* is not UTF-8/],
+    [
+      'Windows-1252',
       'latin-1',
-      Buffer.from(`${HEADER}1,Größe,2024-01-01T10:00:00Z,2\n`, 'latin1'),
-      /line 2: byte 0xf6 at offset 22 is not UTF-8.*Mend: save the file as UTF-8/,
+      Buffer.from([...Buffer.from(HEADER), 0x31, 0x2c, 0x93]),
+      /line 2: byte 0x93 .* no character of latin-1 \(Windows-1252/,
     ],
     [
-      'UTF-16',
-      Buffer.from(`\uFEFF${HEADER}${rowsOf(1)}`, 'utf16le'),
-      /line 1: byte 0xff at offset 0 is not UTF-8 \(the file begins like UTF-16\)/,
+      'half a character of UTF-16',
+      'utf-16',
+      Buffer.from(`${HEADER}a\ud800b`, 'utf16le'),
+      /line 2: the bytes at offset 38 are no character of UTF-16/,
     ],
-  ])('is refused: %s', async (_, content, words) => {
-    const { code, message } = await rejection(await makeRig(), content);
+    ['UTF-16 that is not declared', 'utf-8', Buffer.from(text, 'utf16le'), /looks like UTF-16 without a byte order mark/],
+    ['UTF-8 declared as UTF-16', 'utf-16', Buffer.from(text), /"encoding: utf-16" is declared, and the file begins neither/],
+    ['UTF-32', 'utf-8', Buffer.from([0xff, 0xfe, 0, 0, 0x69, 0, 0, 0]), /begins like UTF-32/],
+    ['a workbook', 'utf-8', Buffer.from('PK\u0003\u0004...'), /a ZIP archive or a workbook/],
+    ['gzip under a plain name', 'utf-8', gzipSync(text), /must be named \.csv\.gz/],
+  ])('is refused by name: %s', async (_, encoding, content, words) => {
+    const { code, message } = await rejection(await makeRig(), content, declared(encoding));
 
-    expect(code).toBe('not-utf8');
+    expect(code).toBe(/is not UTF-8/.test(message) ? 'not-utf8' : 'wrong-encoding');
     expect(message).toMatch(words);
+    expect(message).toMatch(/Mend: save the file as UTF-8/);
+  });
+});
+
+describe('a packed file', () => {
+  const GZ = `${PATH}.gz`;
+
+  it('is unpacked as it is read, in whatever encoding it holds', async () => {
+    const rig = await makeRig();
+    const utf16 = pipelineOf({ source: { encoding: 'utf-16' } });
+
+    const plain = await rig.refine(pipelineOf(), GZ, gzipSync(HEADER + rowsOf(3)));
+    const other = await rig.refine(utf16, `${PATH}-2.GZ`, gzipSync(Buffer.from(HEADER + rowsOf(2), 'utf16le')));
+
+    expect([plain.readRows, other.readRows]).toEqual([3, 2]);
+  });
+
+  it('is refused by name when it is a bomb, long before it is unpacked', async () => {
+    const bomb = gzipSync(Buffer.concat([Buffer.from(HEADER), Buffer.alloc(40 * 1024 * 1024, '1,a,,\n')]));
+
+    const byRatio = await rejection(await makeRig(), bomb, pipelineOf(), GZ);
+    const bySize = await rejection(await makeRig({ maxUnpackedBytes: 1_000_000 }), bomb, pipelineOf(), GZ);
+
+    expect([byRatio.code, bySize.code]).toEqual(['gzip-bomb', 'gzip-bomb']);
+    expect(byRatio.message).toMatch(/more than 200 times its packed size \(1\d{7} bytes from/);
+    expect(bySize.message).toMatch(/unpacks to more than 1000000 bytes/);
+  });
+
+  it.each([
+    ['cut short', gzipSync(HEADER + rowsOf(500)).subarray(0, 500), /it ends too early/],
+    ['not packed at all', Buffer.from(HEADER + rowsOf(2)), /incorrect header check/],
+    ['damaged', damaged(gzipSync(HEADER + rowsOf(500))), /cannot be unpacked as gzip/],
+  ])('is refused by name: %s', async (_, content, words) => {
+    const { code, message } = await rejection(await makeRig(), content, pipelineOf(), GZ);
+
+    expect(code).toBe('bad-gzip');
+    expect(message).toMatch(words);
+  });
+});
+
+function damaged(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[copy.length - 6]! ^= 0xff;
+  return copy;
+}
+
+describe('a line without end', () => {
+  it('is refused by name with its physical line, without being held or kept', async () => {
+    const line = Buffer.concat([Buffer.from(`${HEADER}1,"a\nb",2024-01-01T10:00:00Z,2\n`), Buffer.alloc(24 * 1024 * 1024, 'x')]);
+
+    const plain = await rejection(await makeRig(), line, pipelineOf({ source: { badRows: 'quarantine' } }));
+    const packed = await rejection(await makeRig(), gzipSync(line, { level: 1 }), pipelineOf(), `${PATH}.gz`);
+
+    expect([plain.code, packed.code]).toEqual(['line-too-long', 'line-too-long']);
+    expect(plain.message).toMatch(/input\.csv, line 4: the line is longer than 1048576 bytes \(rule row-shape\)\. Mend: /);
   });
 });
 

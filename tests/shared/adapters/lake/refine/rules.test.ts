@@ -252,7 +252,6 @@ describe('types', () => {
   it.each([
     ['CAST(id AS UBIGINT)', /is UBIGINT: CAST it to DECIMAL\(20,0\) or BIGINT/],
     ['CAST(id AS UTINYINT)', /CAST it to SMALLINT/],
-    ['strptime("at", \'%Y-%m-%dT%H:%M:%SZ\')', /is TIMESTAMP: it has no time zone: write \(… AT TIME ZONE 'UTC'\)/],
     ['CAST("at" AS TIMESTAMP_NS)', /CAST it to TIMESTAMPTZ/],
     ["CAST('10:00' AS TIME)", /CAST it to VARCHAR, or give seconds/],
     ['INTERVAL 1 DAY', /seconds or days as BIGINT/],
@@ -314,7 +313,11 @@ describe('the schema of a table', () => {
     ['a new column', 'SELECT CAST(id AS BIGINT) AS id, name AS extra, name FROM bronze', /"extra" \(string\) is new/],
     ['a lost column', 'SELECT CAST(id AS BIGINT) AS id FROM bronze', /"name" \(string\) is gone/],
     ['another type', 'SELECT CAST(id AS INTEGER) AS id, name FROM bronze', /"id" was long and is integer/],
-    ['other capitals', 'SELECT CAST(id AS BIGINT) AS ID, name FROM bronze', /"ID" \(long\) is new; "id" \(long\) is gone/],
+    [
+      'other capitals',
+      'SELECT CAST(id AS BIGINT) AS ID, name FROM bronze',
+      /"ID" differs from the table's "id" in capitals only; "id" \(long\) is gone/,
+    ],
   ])('does not change undeclared: %s', async (_, silver, words) => {
     const rig = await makeRig();
     const gold = 'SELECT id FROM silver';
