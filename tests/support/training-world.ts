@@ -95,7 +95,7 @@ export async function createTrainingWorld(options: TrainingWorldOptions = {}) {
   };
   const activities = [
     ...dataActivities({ ...ports, lake: undefined } as unknown as Parameters<typeof dataActivities>[0]),
-    ...runActivities(ports as unknown as Parameters<typeof runActivities>[0]),
+    ...runActivities(ports),
     ...trainingActivities(ports),
     ...servingActivities(ports),
   ];

@@ -4,7 +4,7 @@ import type { JobSpec, JobStep } from '../../contracts/training.ts';
 import { producersOf } from '../../decisions/job-graph.ts';
 import { RejectedError } from '../../errors/errors.ts';
 import { exportFile, fetchFile, withoutQueries } from './files.ts';
-import { Asked, Cancel, End, type JobFolder } from './job-folder.ts';
+import { Asked, Cancel, End, type JobFolder, Problem } from './job-folder.ts';
 import { isGroupAlive, memoryOf, signalGroup } from './processes.ts';
 import { boundLog, groupOf, type LocalComponent, logTail, startStep, type StepState, stepState } from './steps.ts';
 
@@ -38,8 +38,10 @@ export async function advance(job: JobFolder, options: AdvanceOptions): Promise<
 
 async function turn(job: JobFolder, spec: JobSpec, options: AdvanceOptions): Promise<boolean> {
   const steps = await statesOf(job, spec, options);
-  const problem = await problemIn(job, spec, steps, options);
+  // The first problem is the reason: the steps that are stopped because of it have problems of their own then.
+  const problem = (await job.read('problem.json', Problem))?.problem ?? (await problemIn(job, spec, steps, options));
   if (problem !== null) {
+    await job.once('problem.json', { problem });
     if (!(await stopAll(job, spec, options))) return false;
     await exportAll(job, spec, 'failed', options);
     return end(job, spec, 'failed', problem, options);

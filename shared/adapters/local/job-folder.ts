@@ -1,7 +1,7 @@
 // A job as a folder: everything about it is a file that appears whole or not at all, so any process of ours can go on with it after a restart.
-//   job.json       what it is, without values that may carry signatures        secrets.json  those values; removed when the job has ended
-//   inputs/NAME/   files that were fetched                                     cancel.json   somebody asked for its end
-//   steps/STEP/    claim/ (taken), pid, log, exit, killed.json, out/OUTPUT/    end.json      how it ended
+//   job.json       what it is, without values that may carry signatures        secrets.json               those values; removed when the job has ended
+//   inputs/NAME/   files that were fetched                                     cancel.json, problem.json  why it has to end
+//   steps/STEP/    claim/ (taken), pid, log, exit, killed.json, out/OUTPUT/    end.json                   how it ended
 import { link, mkdir, mkdtemp, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -21,6 +21,8 @@ export const End = z.strictObject({
 export type End = z.infer<typeof End>;
 
 export const Cancel = z.strictObject({ reason: z.string() });
+/** Why the job cannot succeed any more. */
+export const Problem = z.strictObject({ problem: z.string() });
 /** When a step's processes were asked to end, in milliseconds since 1970. */
 export const Asked = z.strictObject({ at: z.number() });
 /** Why we ended a step's processes ourselves. */
