@@ -38,6 +38,16 @@ export function refuseOtherPartitions(table: string, there: readonly string[], a
   );
 }
 
+/** Throws `table-unsupported` where another client's table is partitioned by values that we cannot write as text. */
+export function refuseUnwritablePartitions(table: string, fields: readonly DeltaField[], columns: readonly string[]): void {
+  const bad = fields.find((field) => columns.includes(field.name) && (typeof field.type !== 'string' || field.type === 'binary'));
+  if (bad)
+    throw new RejectedError(
+      'table-unsupported',
+      `${table}: it is partitioned by "${bad.name}", whose values are not written here. Mend: name a new table in sluice.yaml.`,
+    );
+}
+
 /** SQL that gives a column's value as the text of the log. */
 export function partitionText(field: DeltaField): string {
   const name = sqlName(field.name);

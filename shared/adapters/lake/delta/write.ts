@@ -8,7 +8,7 @@ import { filesThatMayHold, keyColumns, type Keys } from './candidates.ts';
 import { checkpointIfDue } from './checkpoint.ts';
 import { commitChange, isCommitted, type Change, type CommitAnswer, type NewFile, type Rewrite } from './commit.ts';
 import type { LocalFile } from './parquet.ts';
-import { refuseBadPartitions, refuseOtherPartitions } from './partitions.ts';
+import { refuseBadPartitions, refuseOtherPartitions, refuseUnwritablePartitions } from './partitions.ts';
 import { refuseHiddenType, refuseUnwritable } from './protocol.ts';
 import { retentionConfiguration } from './retention.ts';
 import { place, rewriteWithout, type PlacedFile, type Rewritten } from './rewrite.ts';
@@ -93,6 +93,7 @@ function shapeAfter(table: WorkTable, request: WriteRequest, snapshot: Snapshot 
   refuseOtherPartitions(table.root, now.partitionColumns, request.partitionBy);
   const { fields } = evolveSchema(table.root, request.origin, now.fields, request.fields, request.evolve);
   refuseHiddenType(table.root, snapshot.protocol, fields);
+  refuseUnwritablePartitions(table.root, fields, now.partitionColumns);
   return { fields, partitionColumns: now.partitionColumns };
 }
 

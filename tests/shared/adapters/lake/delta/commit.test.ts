@@ -109,6 +109,73 @@ describe('an overwrite computed from an older version', () => {
   });
 });
 
+describe('a commit that somebody else comes before', () => {
+  const log = (version: number) => `${LOG}${String(version).padStart(20, '0')}.json`;
+  const nothing = async () => Promise.resolve();
+
+  /** The table at version 0, and a commit of another client that takes version 1 just before ours does. */
+  async function overtaken(...actions: unknown[]): Promise<ReturnType<typeof emptyTable>> {
+    const table = emptyTable();
+    await commit(table, change('first'));
+    table.storage.turn = async (call) => {
+      if (call !== `PUT ${log(1)}`) return;
+      table.storage.turn = nothing;
+      await foreign(table, 1, ...actions);
+    };
+    return table;
+  }
+  const metaOf = (more: object) => ({ metaData: { ...META, ...more } });
+  const other = JSON.stringify({ type: 'struct', fields: [{ ...FIELD, type: 'string' }] });
+
+  it('goes on over files, transactions and properties', async () => {
+    const table = await overtaken(
+      add('theirs'),
+      { txn: { appId: 'theirs', version: 1 } },
+      metaOf({ configuration: { 'delta.checkpointInterval': '5' } }),
+    );
+
+    expect(await commit(table, change('ours'))).toMatchObject({ state: 'committed', snapshot: { version: 2 } });
+  });
+
+  it.each([
+    ['another schema', metaOf({ schemaString: other }), 'schema-changed'],
+    ['other partitions', metaOf({ partitionColumns: ['a'] }), 'bad-partition'],
+    ['another protocol', { protocol: { minReaderVersion: 1, minWriterVersion: 4 } }, 'table-unsupported'],
+    ['a file that cannot be replaced', metaOf({ configuration: { 'delta.appendOnly': 'true' } }), 'append-only'],
+  ])('is refused over %s', async (_, action, code) => {
+    const table = await overtaken(action);
+    const mode = code === 'append-only' ? 'overwrite' : 'append';
+
+    await expect(commit(table, change('ours', { mode }))).rejects.toMatchObject({ name: 'RejectedError', code });
+    expect(table.storage.files.has(log(2))).toBe(false);
+  });
+
+  it('finds its own transaction when another process of ours was faster', async () => {
+    const table = await overtaken(add('same'), { txn: { appId: 'ours', version: 1 } });
+
+    expect(await commit(table, change('ours'))).toMatchObject({ state: 'found', snapshot: { version: 1 } });
+  });
+
+  it('gives up after thirty others, and says so', async () => {
+    const table = emptyTable();
+    await commit(table, change('first'));
+    let version = 0;
+    table.storage.turn = async (call) => {
+      if (!call.startsWith(`PUT ${LOG}`)) return;
+      version += 1;
+      table.storage.files.set(log(version), { content: Buffer.from(JSON.stringify(add(`theirs-${version}`))), modified: 0 });
+      return Promise.resolve();
+    };
+
+    await expect(commitChange(table, change('ours'), Date.now, nothing)).rejects.toMatchObject({
+      name: 'TransientError',
+      code: 'table-busy',
+      message: expect.stringContaining('took 30 versions') as string,
+    });
+    expect(version).toBe(30);
+  });
+});
+
 describe("another client's table", () => {
   const cases: [string, unknown[], string, RegExp][] = [
     [

@@ -8,6 +8,8 @@ import { refuseUnwritable } from '../../../../../shared/adapters/lake/delta/prot
 import { readSnapshot, type Snapshot } from '../../../../../shared/adapters/lake/delta/snapshot.ts';
 import { openDuck, sqlName, type Duck, type Row } from '../../../../../shared/adapters/lake/refine/duck.ts';
 import { selectFiles, shapeOf, workTable, type WorkTable } from '../../../../../shared/adapters/lake/delta/table-files.ts';
+import { writeParquet } from '../../../../../shared/adapters/lake/delta/parquet.ts';
+import { commitWrite, planWrite } from '../../../../../shared/adapters/lake/delta/write.ts';
 import { memoryStorage } from './memory-storage.ts';
 
 const GOLDEN = '../shared/data/delta-golden';
@@ -142,6 +144,25 @@ describe(`golden tables${present ? '' : ' (skipped: they are not on this machine
 
     if (client_1_2.write === 'refuse') expect(write).toThrow(/writing it needs writer version/);
     else expect(write).not.toThrow();
+  });
+
+  const writable = readable.filter(([, { client_1_2, latest }]) => client_1_2.write === 'allow' && (latest.rows_in_files ?? 0) > 0);
+  it.each(writable)('%s: a row of it, appended by us, is there once more', async (name, { latest }) => {
+    const table = open(name);
+    const before = (await readSnapshot(table))!;
+    const { fields } = shapeOf(table, before);
+    const row = `SELECT * FROM (${await select(table, before)}) LIMIT 1`;
+    const content = await writeParquet(duck, row, join(dir, `one-${name}.parquet`), fields, null);
+    const files = new Map(storage.files);
+
+    const plan = await planWrite(table, { appId: 'ours', mode: 'append', fields: [...fields], content, origin: 'golden.sql' });
+    const { state, snapshot } = await commitWrite(table, plan, { now: Date.now, warn: (message) => expect(message).toBe('') });
+
+    expect([state, snapshot.version]).toEqual(['committed', latest.version + 1]);
+    expect(await count(table, snapshot)).toBe(latest.rows_in_files! + 1);
+    expect(snapshot.protocol).toEqual(before.protocol);
+    storage.files.clear();
+    for (const [path, file] of files) storage.files.set(path, file);
   });
 
   it.each(tables.filter(([, expected]) => expected.client_1_2.read === 'refuse'))(

@@ -53,9 +53,13 @@ export function memoryStorage(): MemoryStorage {
       await writeFile(file, there.content, { flag: 'wx' });
       return found(there.content);
     },
-    async upload(name, file) {
+    async upload(name, file, { sha256: expected }) {
       await storage.turn(`PUT ${name}`);
-      if (!files.has(name)) files.set(name, { content: await readFile(file), modified: storage.now });
+      const content = await readFile(file);
+      const there = files.get(name);
+      if (there && sha256(there.content) !== expected)
+        throw new RejectedError('file-differs', `${name}: another content has this name already.`);
+      if (!there) files.set(name, { content, modified: storage.now });
     },
     async remove(name) {
       await storage.turn(`DELETE ${name}`);

@@ -62,9 +62,11 @@ export function tableRig(): TableRig {
       return { ...at(storage), storage };
     },
     async content(sql, timestamps = 'utc', origin = null) {
+      // Taken before anything is awaited: several writers of a race make their contents at once.
       contents += 1;
+      const file = join(dir, `content-${contents}.parquet`);
       const { fields, select } = deltaSchema(await duck.describe(sql), 'silver.sql', timestamps);
-      const content = await writeParquet(duck, `SELECT ${select} FROM (${sql})`, join(dir, `content-${contents}.parquet`), fields, origin);
+      const content = await writeParquet(duck, `SELECT ${select} FROM (${sql})`, file, fields, origin);
       return { fields, content };
     },
     async plan(table, sql, { timestamps, ...parts } = {}) {

@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, inject, it } from 'vitest';
 import { readSnapshot } from '../../../../../shared/adapters/lake/delta/snapshot.ts';
-import { selectFiles } from '../../../../../shared/adapters/lake/delta/table-files.ts';
+import { findTransaction, selectFiles } from '../../../../../shared/adapters/lake/delta/table-files.ts';
 import { blobStorage } from '../../../../../shared/adapters/lake/delta/table-storage.ts';
 import { judgeTable } from './checker.ts';
+import { seededTurns } from './memory-storage.ts';
 import { rows, tableRig } from './table-rig.ts';
 
 const rig = tableRig();
@@ -292,6 +293,29 @@ describe('a plan', () => {
   });
 });
 
+describe('merges at once', () => {
+  it.each([1, 2, 3, 4, 5])('leave each key once, in some order of theirs (seed %i)', async (seed) => {
+    const table = rig.table();
+    await rig.write(table, 'SELECT range AS k, -1::BIGINT AS v FROM range(6)');
+    const turns = seededTurns(seed);
+    table.storage.turn = turns.turn;
+
+    const writers = [0, 1, 2].map(async (n) => {
+      const plan = await rig.plan(table, `SELECT range AS k, ${n}::BIGINT AS v FROM range(${n}, ${n + 4})`, { mode: 'merge', keys: ['k'] });
+      return rig.commit(table, plan, { pause: turns.pause });
+    });
+    const answers = await turns.run(Promise.all(writers));
+
+    table.storage.turn = async () => Promise.resolve();
+    expect(answers.map((answer) => answer.state)).toEqual(['committed', 'committed', 'committed']);
+    const judged = await rig.judge(table);
+    const order = judged.transactions.slice(1).map((appId) => answers.findIndex((answer) => answer.plan.request.appId === appId));
+    const model = new Map<number, number>(Array.from({ length: 6 }, (_, k) => [k, -1]));
+    for (const n of order) for (let k = n; k < n + 4; k += 1) model.set(k, n);
+    expect(await rig.read(table)).toEqual([...model].map(([k, v]) => ({ k: String(k), v: String(v) })));
+  });
+});
+
 describe('columns', () => {
   it('are added at the end where that is declared, and old rows have null there', async () => {
     const table = rig.table();
@@ -434,6 +458,20 @@ describe('checkpoints', () => {
     await expect(readSnapshot(table, 5)).rejects.toMatchObject({ code: 'version-gone' });
     table.storage.files.delete(`${table.root}_delta_log/00000000000000000006.checkpoint.parquet`);
     await expect(readSnapshot(table)).rejects.toMatchObject({ code: 'version-gone' });
+  });
+
+  it('keep transactions when the commits that brought them are gone: known ones are found, forgotten ones never committed again', async () => {
+    const table = rig.table();
+    for (let n = 0; n < 4; n += 1)
+      await rig.write(table, `SELECT ${n} AS k`, { appId: `sluice-${n}`, retention: { historySeconds: 604_800, checkpointEvery: 2 } });
+    for (let n = 0; n < 2; n += 1) table.storage.files.delete(`${table.root}_delta_log/${String(n).padStart(20, '0')}.json`);
+
+    const found = await findTransaction(table, 'sluice-3');
+
+    expect([found!.snapshot.version, found!.actions.adds.length]).toEqual([3, 1]);
+    await expect(findTransaction(table, 'sluice-0')).rejects.toMatchObject(rejects('version-gone', /Nothing is committed again/));
+    expect(await findTransaction(table, 'sluice-9')).toBeNull();
+    expect((await rig.write(table, 'SELECT 0 AS k', { appId: 'sluice-0' })).state).toBe('found');
   });
 
   it('that cannot be written fail nothing and are told', async () => {
