@@ -6,14 +6,14 @@ import { createServiceAccountTokens } from '../../clients/kubernetes-tokens.ts';
 import type { Kubernetes } from '../../clients/kubernetes.ts';
 import { ConfigError, RejectedError, TransientError } from '../../errors/errors.ts';
 import type { TrainingBackend } from '../../ports/training-backend.ts';
-import { createKubeflowHttp, type KubeflowHttp, withoutSignatures } from './http.ts';
+import { createKubeflowHttp } from './http.ts';
 import { compilePipeline } from './ir.ts';
+import { lastWords, logsOf } from './logs.ts';
 import { awsAvailable, nodesAvailable } from './nodes.ts';
 import { observe } from './observe.ts';
 import type { PodOptions } from './platform.ts';
 import type { PodPlace } from './pods.ts';
 import { readRun, submitJob } from './submit.ts';
-import { isStep } from './translate.ts';
 import { Anything, ExperimentList, Health } from './wire.ts';
 
 export { runIdOf } from './submit.ts';
@@ -77,7 +77,8 @@ export function createKubeflowBackend(options: KubeflowOptions): TrainingBackend
     async get(jobId) {
       const run = await readRun(http, jobId);
       if (!run) return { state: 'absent', reason: `Kubeflow knows no run ${jobId}`, queuedSeconds: null, executionSeconds: null };
-      return observe(run, place, { pods, now: options.now, silentAfterSeconds: options.silentAfterSeconds ?? 600 });
+      const silentAfterSeconds = options.silentAfterSeconds ?? 600;
+      return observe(run, place, { pods, now: options.now, silentAfterSeconds, lastWords: (step) => lastWords(http, run, step) });
     },
 
     async cancel(jobId) {
@@ -85,7 +86,10 @@ export function createKubeflowBackend(options: KubeflowOptions): TrainingBackend
       await http.call({ method: 'POST', path: `/runs/${encodeURIComponent(jobId)}:terminate`, accept: [400, 404] }, Anything);
     },
 
-    logs: (jobId, maxBytes) => logsOf(http, jobId, maxBytes),
+    async logs(jobId, maxBytes) {
+      const run = await readRun(http, jobId);
+      return run ? logsOf(http, run, maxBytes) : [];
+    },
 
     async probe() {
       const health = await http.call({ method: 'GET', path: '/healthz' }, Health);
@@ -123,24 +127,6 @@ function createTurns(): <Result>(name: string, work: () => Promise<Result>) => P
       if (submitting.get(name) === mine) submitting.delete(name);
     }
   };
-}
-
-async function logsOf(http: KubeflowHttp, jobId: string, maxBytes: number): Promise<{ step: string; text: string }[]> {
-  const run = await readRun(http, jobId);
-  const logs: { step: string; text: string }[] = [];
-  for (const task of (run?.run_details?.task_details ?? []).filter(isStep)) {
-    const pods = [task.pod_name, ...(task.child_tasks ?? []).map((child) => child.pod_name)].filter(
-      (pod) => pod !== undefined && pod !== '',
-    );
-    for (const pod of pods) {
-      const text = await http.tail(`/runs/${encodeURIComponent(jobId)}/nodes/${encodeURIComponent(pod ?? '')}/log`, maxBytes);
-      if (text === null) continue;
-      // The launcher prints a step's parameters, and signed addresses are among them.
-      logs.push({ step: task.display_name ?? pod ?? '', text: withoutSignatures(text) });
-      break;
-    }
-  }
-  return logs;
 }
 
 /** What the identity must be allowed in the cluster; all that is missing is named at once. */

@@ -13,22 +13,51 @@ export interface ObserveOptions {
   silentAfterSeconds: number;
   /** Milliseconds since 1970. */
   now: () => number;
+  /** The last thing that a failed step said. */
+  lastWords: (step: string) => Promise<string | null>;
 }
 
 export async function observe(run: Run, place: PodPlace | null, options: ObserveOptions): Promise<JobState> {
   const state = jobState(run);
-  if (!place) return state;
+  const seen = place ? await withPods(run, state, place, options) : state;
+  return seen.state === 'failed' ? withLastWords(run, seen, options) : seen;
+}
+
+async function withPods(run: Run, state: JobState, place: PodPlace, options: ObserveOptions): Promise<JobState> {
   try {
     const pods = await stepPods(place, run.run_id);
     const placements = await placementsOf(place, pods, options.pods);
     const seen = { ...merged(run, state, pods), ...(placements.length > 0 ? { placements } : {}) };
     const notes = [...withoutRuntimeClass(pods), ...(seen.state === 'running' ? await silences(place, pods, options) : [])];
-    return notes.length > 0 ? { ...seen, reason: [seen.reason, ...notes].filter(Boolean).join('; ') } : seen;
+    return notes.length > 0 ? { ...seen, reason: sentence(seen.reason, ...notes) } : seen;
   } catch (error) {
-    if (!(error instanceof TransientError) && !(error instanceof RejectedError)) throw error;
+    if (!isOurs(error)) throw error;
     // The run is known, its pods are not: said, not hidden, and no reason to lose sight of the run.
-    return { ...state, reason: [state.reason, `its pods could not be read: ${error.message}`].filter(Boolean).join('; ') };
+    return { ...state, reason: sentence(state.reason, `its pods could not be read: ${error.message}`) };
   }
+}
+
+/** KFP's own message of a failed step is its exit code; what the step said tells more. */
+async function withLastWords(run: Run, state: JobState, options: ObserveOptions): Promise<JobState> {
+  const step = rootFailure(run);
+  if (step === null) return state;
+  try {
+    const words = await options.lastWords(step);
+    return words === null || (state.reason ?? '').includes(words)
+      ? state
+      : { ...state, reason: sentence(state.reason, `it said: ${words}`) };
+  } catch (error) {
+    if (!isOurs(error)) throw error;
+    return { ...state, reason: sentence(state.reason, `its log could not be read: ${error.message}`) };
+  }
+}
+
+function isOurs(error: unknown): error is TransientError | RejectedError {
+  return error instanceof TransientError || error instanceof RejectedError;
+}
+
+function sentence(...parts: (string | null)[]): string {
+  return parts.filter(Boolean).join('; ');
 }
 
 function merged(run: Run, state: JobState, pods: readonly StepPod[]): JobState {
@@ -45,15 +74,13 @@ function merged(run: Run, state: JobState, pods: readonly StepPod[]): JobState {
       const words = troubles.map((trouble) => trouble.words);
       if (!begun && words.length === 0 && waiting)
         words.push(`step ${waiting.step}: its pod is being started${waiting.node ? ` on ${waiting.node}` : ''}`);
-      const reason = [state.reason, ...words].filter(Boolean).join('; ') || null;
+      const reason = sentence(state.reason, ...words) || null;
       return { ...timed, state: begun ? 'running' : 'pending', reason };
     }
     case 'failed': {
       const root = rootFailure(run);
       const own = troubles.find(({ step }) => step === root) ?? (root === null ? troubles[0] : undefined);
-      return own && !(state.reason ?? '').includes(own.words)
-        ? { ...timed, reason: [own.words, state.reason].filter(Boolean).join('; ') }
-        : timed;
+      return own && !(state.reason ?? '').includes(own.words) ? { ...timed, reason: sentence(own.words, state.reason) } : timed;
     }
     default:
       return timed;
