@@ -1,10 +1,11 @@
 // This machine as a training backend keeps the port's contract: real processes, real folders, real files over signed URLs.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import { createLocalBackend } from '../../../../shared/adapters/local/backend.ts';
 import { createMemoryStore } from '../../../../shared/adapters/memory/store.ts';
+import { isTerminal } from '../../../../shared/contracts/training.ts';
 import { trainingBackendSuite } from '../../../contracts/training-backend.suite.ts';
 
 const exists = (path: string): Promise<boolean> =>
@@ -39,31 +40,16 @@ describe('local', () => {
           process.kill(-Number(pid), 'SIGKILL');
         },
         close: async () => {
-          for (const name of ['train-c-1', 'train-a-1', 'train-a-2']) await backend.cancel(name, 'the test is over');
+          // What a test left at work must not write into a folder that is being removed.
+          for (const { name } of await readdir(root, { withFileTypes: true })) {
+            await backend.cancel(name, 'the test is over');
+            while (!isTerminal((await backend.get(name)).state)) await new Promise((resolve) => setTimeout(resolve, 20));
+          }
           await Promise.all([backend.close(), other.close(), store.close()]);
-          await endGroupsBelow(root);
-          await rm(root, { recursive: true, force: true });
+          await rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
         },
       };
     },
     { files: true, vanish: true },
   );
 });
-
-/** Processes that a test left at work. */
-async function endGroupsBelow(root: string): Promise<void> {
-  const { readdir } = await import('node:fs/promises');
-  for (const name of await readdir(root)) {
-    for (const step of await readdir(join(root, name, 'steps')).catch(() => [])) {
-      const text = await readFile(join(root, name, 'steps', step, 'pid'), 'utf8').catch(() => '');
-      const pid = Number(text.split(' ')[0]);
-      if (pid > 1 && !(await exists(join(root, name, 'steps', step, 'exit')))) {
-        try {
-          process.kill(-pid, 'SIGKILL');
-        } catch {
-          // It had ended by itself.
-        }
-      }
-    }
-  }
-}

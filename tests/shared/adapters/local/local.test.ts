@@ -16,7 +16,7 @@ afterEach(async () => {
 
 async function machine(more: Partial<LocalOptions> = {}) {
   const root = await mkdtemp(join(tmpdir(), 'sluice-local-'));
-  cleanUps.push(() => rm(root, { recursive: true, force: true }));
+  cleanUps.push(() => rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
   const open = (again: Partial<LocalOptions> = {}): LocalBackend => {
     const backend = createLocalBackend({
       root,
@@ -49,7 +49,7 @@ async function until(
   jobId: string,
   reached: (state: JobState) => boolean = ({ state }) => isTerminal(state),
 ): Promise<JobState> {
-  for (let turn = 0; turn < 500; turn += 1) {
+  for (let turn = 0; turn < 1500; turn += 1) {
     const state = await backend.get(jobId);
     if (reached(state)) return state;
     await new Promise((resolve) => setTimeout(resolve, 15));
