@@ -113,7 +113,7 @@ export function createAssetRegistry(options: AssetRegistryOptions): AssetRegistr
           const why = state.state === 'failed' ? state.reason : 'it was cancelled';
           throw new RejectedError(
             'publication-failed',
-            `Model ${name}:${version} did not get into registry ${registry().registry}: ${why}.`,
+            `Model ${name}:${version} did not get into registry ${registry().registry}: ${why}`,
           );
         }
       }

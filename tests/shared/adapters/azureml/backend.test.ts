@@ -150,6 +150,19 @@ it('a job of several steps is a pipeline of registered components, each step bou
   });
 });
 
+it('a graph without a compute names the serverless one, which a pipeline does not find by itself', async () => {
+  const one = await over(undefined, { compute: 'serverless', instanceType: 'Standard_D4_v5' });
+
+  await one.backend.submit(threeSteps());
+
+  const sent = one.kept.get(`/jobs/${NAME}`)?.properties;
+  expect(sent).not.toHaveProperty('computeId');
+  expect(sent).toMatchObject({
+    settings: { default_compute: 'serverless' },
+    jobs: { train: { resources: { instance_count: 1, instance_type: 'Standard_D4_v5' } } },
+  });
+});
+
 describe('one job per name', () => {
   it('a job that is there is adopted, without a second PUT that would wipe its tags', async () => {
     const one = await over();

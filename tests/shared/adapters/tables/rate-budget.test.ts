@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { createTableRateBudget } from '../../../../shared/adapters/tables/rate-budget.ts';
+import type { CallBudget } from '../../../../shared/clients/arm.ts';
 import { createTable, type Table } from '../../../../shared/adapters/tables/table.ts';
 
 const limits = { read: { burst: 6, perSecond: 2 }, write: { burst: 2, perSecond: 1 } };
@@ -13,7 +14,8 @@ beforeAll(async () => {
   table = createTable(client);
   await table.ensure();
 });
-const budgetOf = (budget: string, now: () => number) => createTableRateBudget({ table, budget, now, limits });
+/** Typed as what the ARM client takes. */
+const budgetOf = (budget: string, now: () => number): CallBudget => createTableRateBudget({ table, budget, now, limits });
 
 describe('a rate budget in a table', () => {
   it('is one bucket for all instances', async () => {
