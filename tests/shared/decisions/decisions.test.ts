@@ -178,8 +178,11 @@ describe('run reports', () => {
 
   test.each([
     ['none', null, 'report-missing'],
-    ['NaN in it', JSON.stringify(report).replace('0.2', 'NaN'), 'report-invalid'],
-    ['another protocol', { ...report, protocol: 2 }, 'report-invalid'],
+    ['NaN in it', JSON.stringify(report).replace('0.2', 'NaN'), 'report-not-finite'],
+    ['a number that is infinite when it is read', JSON.stringify(report).replace('0.2', '1e999'), 'report-not-finite'],
+    ['a text that only speaks of NaN', JSON.stringify({ ...report, params: { note: 'x: NaN' }, model: undefined }), 'model-missing'],
+    ['another protocol', { ...report, protocol: 2 }, 'report-protocol'],
+    ['no protocol at all', { ...report, protocol: undefined }, 'report-invalid'],
     ['a failed component', { ...report, status: 'failed', error: { code: 'x', message: 'y' } }, 'component-failed'],
     ['no model', { ...report, model: undefined }, 'model-missing'],
     ['a digest that is not that of the files', { ...report, model: { ...report.model, digest: hex('f') } }, 'model-digest-wrong'],
