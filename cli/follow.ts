@@ -81,12 +81,17 @@ async function untilVerdict(api: Api, path: string, eTag: string): Promise<Ledge
   );
 }
 
+/** Accepted, or on its way into a dataset; what only waits for others may wait for days. */
+function isUnderWay({ verdict }: LedgerEntry): boolean {
+  return verdict.kind === 'accepted' || verdict.rule === 'collecting' || verdict.rule === 'closing';
+}
+
 /**
  * Nothing more will come: the event leads to no run, or every run of the chain has ended. A run names what it starts before it
  * ends, so a chain whose runs have all ended and name no unknown one is complete. The run of a duplicate is that of the first event.
  */
 function ended(entry: LedgerEntry, runs: readonly RunSummary[]): boolean {
-  if (entry.verdict.kind !== 'accepted' && entry.runId === null) return true;
+  if (!isUnderWay(entry) && entry.runId === null) return true;
   if (entry.runId === null || runs.length === 0) return false;
   const known = new Set(runs.map((run) => run.runId));
   return runs.every((run) => run.status !== 'running' && run.next.every((next) => known.has(next)));

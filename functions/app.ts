@@ -3,22 +3,28 @@ import { app } from '@azure/functions';
 import * as df from 'durable-functions';
 import type { Policy } from '../shared/contracts/stories.ts';
 import { loadConfig } from '../shared/config/config.ts';
+import { adopt } from '../orchestrations/adopt.ts';
 import { awaitJob } from '../orchestrations/await-job.ts';
 import { awaitTurn } from '../orchestrations/await-turn.ts';
+import { collect } from '../orchestrations/collect.ts';
 import { endpointLock, ENDPOINT_LOCK } from '../orchestrations/kit/lock.ts';
 import { TRAINING_TURN, trainingTurn } from '../orchestrations/kit/turn.ts';
+import { JOIN, joinEntity, WINDOW, windowEntity } from '../orchestrations/kit/window.ts';
 import { land } from '../orchestrations/land.ts';
 import { promote } from '../orchestrations/promote.ts';
 import { refine } from '../orchestrations/refine.ts';
+import { retrain } from '../orchestrations/retrain.ts';
 import { train } from '../orchestrations/train.ts';
 import { dataActivities } from './activities/data.ts';
 import { runActivities } from './activities/runs.ts';
 import { servingActivities } from './activities/serving.ts';
 import { trainingActivities } from './activities/training.ts';
+import { windowActivities } from './activities/windows.ts';
 import { checkConfig, createPorts } from './ports.ts';
 import { registerApi } from './register-api.ts';
 import { dataLanded } from './triggers/data-landed.ts';
 import { createStarter } from './triggers/durable-starter.ts';
+import { createIntake, type IntakeDeps } from './triggers/intake.ts';
 import { landingPoisoned } from './triggers/landing-poisoned.ts';
 
 const QUEUE = 'landing-events';
@@ -35,12 +41,25 @@ const policy: Policy = {
   signedUrlSeconds: SIGNED_URL_SECONDS,
 };
 
-for (const [name, story] of Object.entries({ land, refine, train, promote, 'await-job': awaitJob, 'await-turn': awaitTurn }))
+for (const [name, story] of Object.entries({
+  land,
+  adopt,
+  collect,
+  retrain,
+  refine,
+  train,
+  promote,
+  'await-job': awaitJob,
+  'await-turn': awaitTurn,
+}))
   df.app.orchestration(name, story);
 df.app.entity(ENDPOINT_LOCK, endpointLock);
 df.app.entity(TRAINING_TURN, trainingTurn);
+df.app.entity(WINDOW, windowEntity);
+df.app.entity(JOIN, joinEntity);
 for (const { name, handler } of [
   ...dataActivities(ports),
+  ...windowActivities(ports),
   ...runActivities(ports),
   ...trainingActivities(ports),
   ...servingActivities(ports),
@@ -48,12 +67,19 @@ for (const { name, handler } of [
   df.app.activity(name, { handler });
 }
 
-const takeMessage = dataLanded({
+const intakeDeps: IntakeDeps = {
   ...ports,
   lake: { account: config.lake.account, container: config.lake.container },
-  deserialize: async (body) => (await import('../shared/adapters/eventgrid/deserialize.ts')).deserializeStorageEvents(body),
+  readCommit: (container, path, eTag) => ports.lake.readCommit(container, path, eTag),
   policy,
   now,
+};
+const intake = createIntake(intakeDeps);
+const takeMessage = dataLanded({
+  ...intakeDeps,
+  intake,
+  store: ports.store,
+  deserialize: async (body) => (await import('../shared/adapters/eventgrid/deserialize.ts')).deserializeEvents(body),
 });
 const client = df.input.durableClient();
 app.storageQueue('data-landed', {

@@ -2,13 +2,16 @@
 import { amendVerdict, fingerprintFile, refineDataset, stageTrainingData } from '../../shared/contracts/activities/data.ts';
 import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import { RejectedError } from '../../shared/errors/errors.ts';
-import type { Lake, RefineEngine } from '../../shared/ports/lake.ts';
+import type { Dataset } from '../../shared/contracts/stories.ts';
+import type { Lake, RefineEngine, Store } from '../../shared/ports/lake.ts';
 import type { Ledger, PipelineRegistry } from '../../shared/ports/stores.ts';
+import { datasetFiles, remoteFiles } from './dataset.ts';
 import { perform, type Activity } from './kit.ts';
 
 export interface DataPorts {
   lake: Lake;
   engine: RefineEngine;
+  store: Store;
   ledger: Ledger;
   pipelines: PipelineRegistry;
 }
@@ -24,6 +27,8 @@ export async function pipelineVersion(pipelines: PipelineRegistry, name: string,
   return version;
 }
 
+type Content = Pick<Parameters<RefineEngine['refine']>[0], 'files' | 'remote' | 'commit'>;
+
 export function dataActivities(ports: DataPorts): Activity[] {
   return [
     perform(fingerprintFile, ({ container, path, eTag }) => ports.lake.fingerprint(container, path, eTag)),
@@ -33,9 +38,11 @@ export function dataActivities(ports: DataPorts): Activity[] {
       return {};
     }),
 
-    perform(refineDataset, async ({ pipeline, contractDigest, ...dataset }) => {
+    perform(refineDataset, async ({ pipeline, contractDigest, runId, key, dataset, chain }) => {
       const version = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
-      return ports.engine.refine({ pipeline: version, ...dataset });
+      const request = { pipeline: version, key, chain, runId };
+      if (dataset.silver) return ports.engine.refineGold({ ...request, silver: dataset.silver });
+      return ports.engine.refine({ ...request, container: dataset.container, ...(await contentOf(ports, version, dataset)) });
     }),
 
     perform(stageTrainingData, async ({ pipeline, contractDigest, gold }) => {
@@ -43,4 +50,15 @@ export function dataActivities(ports: DataPorts): Activity[] {
       return { files: await ports.engine.stage({ pipeline: version, gold }) };
     }),
   ];
+}
+
+/** What a dataset consists of, as the engine takes it. */
+async function contentOf(ports: DataPorts, version: PipelineVersion, dataset: Dataset): Promise<Content> {
+  if (dataset.commit) return { files: [], commit: dataset.commit };
+  if (dataset.manifest) return { files: [], remote: await remoteFiles(ports.store, dataset.manifest.sha256) };
+  const files = dataset.files ?? (await datasetFiles(ports, version, dataset.windows ?? []));
+  if (version.spec.data === 'lake') return { files };
+  const remote = [];
+  for (const { sha256 } of files) remote.push(...(await remoteFiles(ports.store, sha256)));
+  return { files: [], remote };
 }

@@ -20,11 +20,15 @@ export function landingPoisoned(deps: { ledger: Ledger; store: Store; now: () =>
       event: null,
       rawSha256: sha256,
       pipeline: null,
-      verdict: { kind: 'refused', rule: 'poisoned', reason },
+      verdict: { kind: 'refused', rule: 'poisoned', reason, evidence: { characters: raw.length, dequeues: 5 } },
       deliveries: 1,
       receivedAt: deps.now().toISOString(),
       instanceId: null,
       runId: null,
+      window: null,
+      chain: [],
+      foundBy: 'poison',
+      sha256: null,
     };
     await deps.ledger.record(null, entry, null, known.version);
     log.error(`poisoned message recorded as ${id}`);

@@ -31,10 +31,12 @@ export const Policy = z.strictObject({
 export type Policy = z.infer<typeof Policy>;
 
 const base = { pipeline: Name, contractDigest: Sha256, policy: Policy };
+const limited = z.boolean().default(true).describe('The pipeline has limits, so the breaker is asked before work is started');
 
 /** One landed file on its way to becoming a dataset. */
 export const LandInput = z.strictObject({
   ...base,
+  limited,
   entryId: z.string(),
   account: z.string(),
   container: z.string(),
@@ -52,6 +54,7 @@ export type LandInput = z.infer<typeof LandInput>;
 /** One window of a source whose rule is a time: waits until it comes, closes the window and starts what it became. */
 export const CollectInput = z.strictObject({
   ...base,
+  limited,
   entryId: z.string().describe('The event that opened the window'),
   place: z.string().max(1200).describe('account/container/path of that event'),
   container: z.string(),
@@ -64,13 +67,14 @@ export type CollectInput = z.infer<typeof CollectInput>;
 /** A commit that somebody else made in a table of ours, or in the Delta table of a source. */
 export const AdoptInput = z.strictObject({
   ...base,
+  limited,
   entryId: z.string(),
   account: z.string(),
   container: z.string(),
   path: z.string(),
   eTag: z.string(),
   layer: z.enum(['source', 'silver', 'gold']),
-  source: Name.nullable(),
+  source: Name.nullable().describe('Whose table it is, for the layer source'),
   root: z.string().max(400),
   version: z.number().int().min(0),
   chain: CausalChain.default([]),
@@ -80,6 +84,7 @@ export type AdoptInput = z.infer<typeof AdoptInput>;
 /** An event without a file that asks for a training on the gold that is there. */
 export const RetrainInput = z.strictObject({
   ...base,
+  limited,
   entryId: z.string(),
   signal: z.strictObject({ kind: z.string().max(40), subject: z.string().max(1024) }),
   unchanged: z.enum(['skip', 'train']).describe('What happens when this gold was trained on already'),
@@ -87,7 +92,7 @@ export const RetrainInput = z.strictObject({
 });
 export type RetrainInput = z.infer<typeof RetrainInput>;
 
-const file = z.strictObject({ path: z.string(), sha256: Sha256, eTag: z.string(), source: Name.optional() });
+const file = z.strictObject({ path: z.string(), sha256: Sha256, eTag: z.string() });
 
 /** What is refined; exactly one of these. Windows are named, never listed: ten thousand members stay in the ledger. */
 export const Dataset = z
@@ -113,7 +118,14 @@ export const Dataset = z
   });
 export type Dataset = z.infer<typeof Dataset>;
 
-export const RefineInput = z.strictObject({ ...base, runId: RunId, key: Sha256, ...Dataset.shape, chain: CausalChain.default([]) });
+export const RefineInput = z.strictObject({
+  ...base,
+  limited,
+  runId: RunId,
+  key: Sha256,
+  ...Dataset.shape,
+  chain: CausalChain.default([]),
+});
 export type RefineInput = z.infer<typeof RefineInput>;
 
 const gold = z.strictObject({ table: Name, path: z.string(), version: z.number().int(), digest: Sha256 });

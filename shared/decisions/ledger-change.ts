@@ -10,19 +10,27 @@ export interface EntryChange {
   chain?: LedgerEntry['chain'] | null;
   foundBy?: LedgerEntry['foundBy'] | null;
   member?: { window: string } | null;
+  onlyOpen?: boolean;
 }
 
 export function changedEntry(entry: LedgerEntry, change: EntryChange): LedgerEntry {
+  const settled = change.onlyOpen === true && !isOpen(entry, change.runId ?? null);
   return {
     ...entry,
-    verdict: change.verdict ?? entry.verdict,
+    verdict: settled ? entry.verdict : (change.verdict ?? entry.verdict),
     instanceId: change.instanceId ?? entry.instanceId,
-    runId: change.runId ?? entry.runId,
+    runId: settled ? entry.runId : (change.runId ?? entry.runId),
     sha256: change.sha256 ?? entry.sha256,
     chain: change.chain ?? entry.chain,
     foundBy: change.foundBy ?? entry.foundBy,
     window: change.member?.window ?? entry.window,
   };
+}
+
+/** Nothing was made of it yet, or what was made of it is the run that now says more. */
+function isOpen({ runId, verdict }: LedgerEntry, by: string | null): boolean {
+  if (runId !== null) return runId === by;
+  return verdict.kind === 'incomplete' || verdict.kind === 'accepted' || verdict.kind === 'late';
 }
 
 /** The verdicts of events whose version of the blob counts as the one that is there. */

@@ -26,11 +26,11 @@ export interface LedgerChange {
   runId?: string | null;
   /** The run took it with its window, whose link finds it. */
   byWindow?: boolean;
-  /** Leaves an entry alone that a run has already. */
-  unlessRun?: boolean;
+  /** Verdict and run only change while nothing else was made of the entry: no other run has it, and it is not held or refused. */
+  onlyOpen?: boolean;
   /** Of the content; goes into the entry, and into the head when it is this entry's. */
   sha256?: string | null;
-  /** The dataset in the making that took it: the member's row is written first, then the entry names the window. */
+  /** The dataset in the making that took it: the entry names the window first, then the member's row is written and may be settled. */
   member?: { window: string; row: WindowMember } | null;
   chain?: CausalChain | null;
   foundBy?: LedgerEntry['foundBy'] | null;

@@ -10,20 +10,26 @@ import type { Activity } from '../../functions/activities/kit.ts';
 import { runActivities } from '../../functions/activities/runs.ts';
 import { servingActivities } from '../../functions/activities/serving.ts';
 import { trainingActivities } from '../../functions/activities/training.ts';
+import { windowActivities } from '../../functions/activities/windows.ts';
 import { dataLanded } from '../../functions/triggers/data-landed.ts';
+import { createIntake, type IntakeDeps } from '../../functions/triggers/intake.ts';
+import { adopt } from '../../orchestrations/adopt.ts';
 import { awaitJob } from '../../orchestrations/await-job.ts';
 import { awaitTurn } from '../../orchestrations/await-turn.ts';
+import { collect } from '../../orchestrations/collect.ts';
 import { endpointLock, ENDPOINT_LOCK } from '../../orchestrations/kit/lock.ts';
 import { TRAINING_TURN, trainingTurn } from '../../orchestrations/kit/turn.ts';
+import { JOIN, joinEntity, WINDOW, windowEntity } from '../../orchestrations/kit/window.ts';
 import { land } from '../../orchestrations/land.ts';
 import { promote } from '../../orchestrations/promote.ts';
 import { refine } from '../../orchestrations/refine.ts';
+import { retrain } from '../../orchestrations/retrain.ts';
 import { train } from '../../orchestrations/train.ts';
 import { createMemoryServing, type MemoryServingOptions } from '../../shared/adapters/memory/serving-platform.ts';
 import { createMemoryStore } from '../../shared/adapters/memory/store.ts';
 import { createMemoryStores } from '../../shared/adapters/memory/stores.ts';
 import type { MemoryTrainingOptions } from '../../shared/adapters/memory/training-backend.ts';
-import type { StorageEvent } from '../../shared/contracts/events.ts';
+import type { SignalEvent, StorageEvent } from '../../shared/contracts/events.ts';
 import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import type { Run } from '../../shared/contracts/runs.ts';
 import type { Policy } from '../../shared/contracts/stories.ts';
@@ -95,13 +101,31 @@ export async function createStoryWorld(options: WorldOptions = {}) {
   const announcer: Announcer = { publish: async (event) => void announced.push(event) };
   const ports = { ...stores, store, lake, engine, platform, announcer, artifacts: serving.artifacts, backends: { kubeflow: training } };
   const around = options.around ?? ((_call, act) => act());
-  const activities = [...dataActivities(ports), ...runActivities(ports), ...trainingActivities(ports), ...servingActivities(ports)];
+  const activities = [
+    ...dataActivities(ports),
+    ...windowActivities(ports),
+    ...runActivities(ports),
+    ...trainingActivities(ports),
+    ...servingActivities(ports),
+  ];
 
   function register(): void {
-    for (const [name, story] of Object.entries({ land, refine, train, promote, 'await-job': awaitJob, 'await-turn': awaitTurn }))
+    for (const [name, story] of Object.entries({
+      land,
+      adopt,
+      collect,
+      retrain,
+      refine,
+      train,
+      promote,
+      'await-job': awaitJob,
+      'await-turn': awaitTurn,
+    }))
       df.app.orchestration(name, story);
     df.app.entity(ENDPOINT_LOCK, endpointLock);
     df.app.entity(TRAINING_TURN, trainingTurn);
+    df.app.entity(WINDOW, windowEntity);
+    df.app.entity(JOIN, joinEntity);
     for (const { name, handler } of activities) {
       const watched: Activity['handler'] = async (input, context) => {
         const call = { name, input: input as Record<string, unknown> };
@@ -144,6 +168,8 @@ export interface HostOptions {
   store?: EngineStore;
   /** Version of everything that is started. Default: host.json's. */
   version?: string;
+  /** False for stories of thousands of instances, whose parts other tests replay. */
+  checkDeterminism?: boolean;
 }
 
 export type StoryHost = Awaited<ReturnType<typeof openStoryHost>>;
@@ -151,7 +177,7 @@ export type StoryHost = Awaited<ReturnType<typeof openStoryHost>>;
 /** An engine over a world, with every orchestration replayed after every step. */
 export async function openStoryHost(
   world: StoryWorld,
-  { profile = 'bundle', seed = 1, store = createEngineStore(), version = SHIPPED_VERSION }: HostOptions = {},
+  { profile = 'bundle', seed = 1, store = createEngineStore(), version = SHIPPED_VERSION, checkDeterminism = true }: HostOptions = {},
 ) {
   const host: TestHost = await createTestHost({
     app: world.register,
@@ -160,6 +186,7 @@ export async function openStoryHost(
     profile,
     settings: { defaultVersion: version },
     store,
+    checkDeterminism,
   });
   world.follow(host.clock);
   const exists = (id: string): Promise<boolean> =>
@@ -167,12 +194,33 @@ export async function openStoryHost(
       () => true,
       () => false,
     );
-  const take = dataLanded({
+  const intakeDeps: IntakeDeps = {
     ...world,
-    deserialize: async (body) => ({ events: [body as StorageEvent], problems: [] }),
     lake: LAKE,
+    readCommit: (container, path, eTag) => world.lake.readCommit(container, path, eTag),
     now: () => new Date(world.now()),
+  };
+  const intake = createIntake(intakeDeps);
+  const take = dataLanded({
+    ...intakeDeps,
+    intake,
+    store: world.store,
+    deserialize: async (body) => ({ events: [body as StorageEvent | SignalEvent], problems: [] }),
   });
+  const starter = {
+    start: async (story: string, instanceId: string, input: Record<string, unknown>) => {
+      if (await exists(instanceId)) return 'exists' as const;
+      await host.start(story, input, { instanceId });
+      return 'started' as const;
+    },
+    raise: async (id: string, name: string, data: Record<string, unknown>) => {
+      if (!(await exists(id))) return 'nobody' as const;
+      await host.raise(id, name, data);
+      return 'sent' as const;
+    },
+  };
+  const quiet = { info: () => undefined, warn: () => undefined };
+  const known = async (id: string) => ({ entryId: id, instanceId: (await world.ledger.find(id))?.instanceId ?? null });
 
   /** Sends a storage event through the queue trigger's own code; gives the ledger's entry. */
   async function announceFile(path: string, eTag: string, sequencer: number, more: Partial<StorageEvent> = {}) {
@@ -189,20 +237,15 @@ export async function openStoryHost(
       time: new Date(world.now()).toISOString(),
       ...more,
     };
-    const starter = {
-      start: async (story: string, instanceId: string, input: Record<string, unknown>) => {
-        if (await exists(instanceId)) return 'exists' as const;
-        await host.start(story, input, { instanceId });
-        return 'started' as const;
-      },
-      raise: async (id: string, name: string, data: Record<string, unknown>) => {
-        await host.raise(id, name, data);
-        return 'sent' as const;
-      },
-    };
-    await take(event, starter, { info: () => undefined, warn: () => undefined });
-    const id = entryId(event.source, event.id);
-    return { entryId: id, instanceId: (await world.ledger.find(id))?.instanceId ?? null };
+    await take(event, starter, quiet);
+    return known(entryId(event.source, event.id));
+  }
+
+  /** Sends an event without a file the same way. */
+  async function signal(more: Pick<SignalEvent, 'kind' | 'subject'> & Partial<SignalEvent>) {
+    const event: SignalEvent = { source: '/test', id: `${more.kind}-1`, time: new Date(world.now()).toISOString(), data: {}, ...more };
+    await take(event, starter, quiet);
+    return known(entryId(event.source, event.id));
   }
 
   let sequencer = 0;
@@ -213,6 +256,9 @@ export async function openStoryHost(
     host,
     announceFile,
     drop,
+    signal,
+    /** Judges a held event once more. */
+    replay: (id: string) => intake.replay(id, starter, quiet),
     /** How many events a replay of the instance goes through. */
     historyLength: async (instanceId: string) => (await store.history(instanceId)).length,
     /** Drops a file and lets time run until its story has ended. */

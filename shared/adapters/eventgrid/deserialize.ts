@@ -1,55 +1,71 @@
-// Incoming storage events, CloudEvents 1.0 or Event Grid schema, one or an array → StorageEvent, by @azure/eventgrid at run time (facts/azure.md §3.1).
-// Every body is hostile: keys are matched by a closed list whatever their case, nothing else is copied, and what does not fit is a problem in words.
+// Incoming events, CloudEvents 1.0 or Event Grid schema, one or an array → what the ledger keeps, by @azure/eventgrid at run time
+// (facts/azure.md §3). Every body is hostile: keys are matched by a closed list whatever their case, nothing else is copied, and what
+// does not fit is a problem in words. Types that nothing is made of are told apart from what cannot be read.
 import type { EventGridDeserializer } from '@azure/eventgrid';
-import { StorageEvent } from '../../contracts/events.ts';
+import { type CausalChain, type LedgerEvent, StorageEvent } from '../../contracts/events.ts';
+import { parseChain } from '../../decisions/causal-chain.ts';
 import { blobPlace, PlaceError } from './blob-place.ts';
+import { dataOf, type Envelope, type Fields, instantOf, isObject, pick, problemsOf, text } from './envelope.ts';
+import { toSignal } from './signals.ts';
 
-/** What could be understood, and what could not: `event 2: …`. Both may be non-empty. */
-export interface DeserializedEvents {
-  events: StorageEvent[];
-  problems: string[];
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** An event after the SDK's deserializer, in one shape. */
-interface Envelope {
+/** An event of a type that nothing is made of. */
+export interface OtherEvent {
   source: string;
   id: string;
   type: string;
-  subject: string | undefined;
-  time: unknown;
-  data: Fields;
+  subject: string;
+}
+
+/** What could be understood (`chains` by the index of the event), and what could not: `event 2: …`. All may be non-empty. */
+export interface DeserializedEvents {
+  events: LedgerEvent[];
+  chains: CausalChain[];
+  others: OtherEvent[];
+  problems: string[];
 }
 
 /** Event Grid batches hold at most 5000 events (facts/azure.md §3.1). */
 const MAX_EVENTS = 5_000;
-const CLOUD_KEYS = ['specversion', 'id', 'source', 'type', 'time', 'subject', 'data', 'datacontenttype', 'dataschema'];
+const CLOUD_KEYS = ['specversion', 'id', 'source', 'type', 'time', 'subject', 'data', 'datacontenttype', 'dataschema', 'sluicechain'];
 const GRID_KEYS = ['id', 'topic', 'subject', 'eventType', 'eventTime', 'data', 'dataVersion', 'metadataVersion'];
 const DATA_KEYS = ['api', 'eTag', 'url', 'contentLength', 'sequencer', 'destinationUrl'];
 const KINDS: Readonly<Record<string, StorageEvent['kind']>> = {
   'microsoft.storage.blobcreated': 'created',
   'microsoft.storage.blobdeleted': 'deleted',
   'microsoft.storage.blobrenamed': 'renamed',
+  'microsoft.storage.directorydeleted': 'deleted',
+  'microsoft.storage.directoryrenamed': 'renamed',
+};
+/** What `data.api` says of folders, where an event leaves it out. */
+const FOLDER_API: Readonly<Record<string, string>> = {
+  'microsoft.storage.directorydeleted': 'DeleteDirectory',
+  'microsoft.storage.directoryrenamed': 'RenameDirectory',
 };
 
 /** Reads a message body (already JSON, or its text). Never throws for what the body says. */
-export async function deserializeStorageEvents(body: unknown): Promise<DeserializedEvents> {
-  const found: DeserializedEvents = { events: [], problems: [] };
+export async function deserializeEvents(body: unknown): Promise<DeserializedEvents> {
+  const found: DeserializedEvents = { events: [], chains: [], others: [], problems: [] };
+  const nothing = (problem: string): DeserializedEvents => ({ ...found, problems: [problem] });
   let items: unknown;
   try {
     items = typeof body === 'string' ? (JSON.parse(body) as unknown) : body;
   } catch {
-    return { events: [], problems: ['the body is not JSON'] };
+    return nothing('the body is not JSON');
   }
   const list: unknown[] = Array.isArray(items) ? items : [items];
-  if (list.length === 0) return { events: [], problems: ['the array is empty'] };
-  if (list.length > MAX_EVENTS) return { events: [], problems: [`${list.length} events in one message; at most ${MAX_EVENTS} are read`] };
+  if (list.length === 0) return nothing('the array is empty');
+  if (list.length > MAX_EVENTS) return nothing(`${list.length} events in one message; at most ${MAX_EVENTS} are read`);
   const { EventGridDeserializer: Deserializer } = await import('@azure/eventgrid');
   const deserializer = new Deserializer();
   for (const [index, item] of list.entries()) {
     try {
-      found.events.push(toStorageEvent(await openEnvelope(deserializer, item)));
+      const envelope = await openEnvelope(deserializer, item);
+      const event = toEvent(envelope);
+      if (event === null) found.others.push(otherOf(envelope));
+      else {
+        found.events.push(event);
+        found.chains.push(parseChain(envelope.chain));
+      }
     } catch (error) {
       found.problems.push(`event ${index + 1}: ${error instanceof Error ? error.message.slice(0, 300) : 'cannot be read'}`);
     }
@@ -57,33 +73,44 @@ export async function deserializeStorageEvents(body: unknown): Promise<Deseriali
   return found;
 }
 
+/** null for a type that nothing is made of. */
+function toEvent(envelope: Envelope): LedgerEvent | null {
+  const type = envelope.type.toLowerCase();
+  return Object.hasOwn(KINDS, type) ? toStorageEvent(envelope, type, KINDS[type] ?? 'created') : toSignal(envelope, type);
+}
+
+function otherOf({ source, id, type, subject }: Envelope): OtherEvent {
+  if (id === '' || type === '') throw new TypeError('it has no id or no type');
+  return { source: source.slice(0, 1024), id: id.slice(0, 512), type: type.slice(0, 200), subject: (subject ?? '').slice(0, 1024) };
+}
+
 async function openEnvelope(deserializer: EventGridDeserializer, item: unknown): Promise<Envelope> {
   if (!isObject(item)) throw new TypeError('it is not an object');
   const cloud = pick(item, CLOUD_KEYS);
   if (cloud['specversion'] !== undefined) {
-    const [event] = await deserializer.deserializeCloudEvents({ ...cloud, data: dataOf(cloud) });
+    const [event] = await deserializer.deserializeCloudEvents({ ...cloud, data: {} });
     if (!event) throw new TypeError('it is not a CloudEvent');
     const { source, id, type, subject, time } = event;
-    return { source, id, type, subject, time, data: dataOf(cloud) };
+    return { source, id, type, subject, time, data: cloud['data'], chain: cloud['sluicechain'] };
   }
   const grid = pick(item, GRID_KEYS);
   if (grid['eventType'] === undefined)
     throw new TypeError('it is neither a CloudEvent 1.0 (specversion) nor in the Event Grid schema (eventType)');
-  const [event] = await deserializer.deserializeEventGridEvents({ ...grid, data: dataOf(grid) });
+  const [event] = await deserializer.deserializeEventGridEvents({ ...grid, data: {} });
   if (!event) throw new TypeError('it is not in the Event Grid schema');
   const { topic, id, eventType, subject, eventTime } = event;
-  return { source: topic ?? '', id, type: eventType, subject, time: eventTime, data: dataOf(grid) };
+  return { source: topic ?? '', id, type: eventType, subject, time: eventTime, data: grid['data'], chain: undefined };
 }
 
-function toStorageEvent({ source, id, type, subject, time, data }: Envelope): StorageEvent {
-  const kind = Object.hasOwn(KINDS, type.toLowerCase()) ? KINDS[type.toLowerCase()] : undefined;
-  if (!kind) throw new TypeError(`its type "${type.slice(0, 100)}" is not one of a blob that was created, deleted or renamed`);
+function toStorageEvent({ source, id, subject, time, data: all }: Envelope, type: string, kind: StorageEvent['kind']): StorageEvent {
+  const data = pick(dataOf(all), DATA_KEYS);
+  const folder = Object.hasOwn(FOLDER_API, type) ? FOLDER_API[type] : undefined;
   const place = placeOf({ url: text(data, kind === 'renamed' ? 'destinationUrl' : 'url'), subject, source });
   const parsed = StorageEvent.safeParse({
     source,
     id,
     kind,
-    api: text(data, 'api') ?? '',
+    api: folder ?? text(data, 'api') ?? '',
     ...place,
     eTag: eTagOf(data, kind),
     sequencer: text(data, 'sequencer') ?? '',
@@ -91,7 +118,7 @@ function toStorageEvent({ source, id, type, subject, time, data }: Envelope): St
     time: instantOf(time),
   });
   if (parsed.success) return parsed.data;
-  throw new TypeError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  throw new TypeError(problemsOf(parsed.error));
 }
 
 function placeOf(event: Parameters<typeof blobPlace>[0]): ReturnType<typeof blobPlace> {
@@ -117,37 +144,4 @@ function bytesOf(data: Fields, kind: StorageEvent['kind']): number {
   if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0)
     throw new TypeError('data.contentLength is not a number of bytes');
   return bytes;
-}
-
-function instantOf(time: unknown): string {
-  if (!(time instanceof Date) || Number.isNaN(time.getTime())) throw new TypeError('its time is not an instant');
-  return time.toISOString();
-}
-
-function dataOf(envelope: Fields): Fields {
-  const data = envelope['data'];
-  if (!isObject(data)) throw new TypeError('its data is not an object');
-  return pick(data, DATA_KEYS);
-}
-
-/** The wanted members under their own names: an exact key wins, else the first one that differs in case only. */
-function pick(from: Fields, names: readonly string[]): Fields {
-  const keys = Object.keys(from);
-  const picked: Record<string, unknown> = {};
-  for (const name of names) {
-    const key = Object.hasOwn(from, name) ? name : keys.find((candidate) => candidate.toLowerCase() === name.toLowerCase());
-    if (key !== undefined && from[key] !== null && from[key] !== undefined) picked[name] = from[key];
-  }
-  return picked;
-}
-
-function text(from: Fields, name: string): string | undefined {
-  const value = from[name];
-  if (value === undefined) return undefined;
-  if (typeof value !== 'string') throw new TypeError(`data.${name} is not text`);
-  return value;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

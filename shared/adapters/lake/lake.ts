@@ -3,6 +3,7 @@
 import type { BlobServiceClient } from '@azure/storage-blob';
 import { RejectedError } from '../../errors/errors.ts';
 import type { Lake } from '../../ports/lake.ts';
+import { readCommitFacts, readSmall } from './commit-reader.ts';
 import { CALL_MS, storageError, streamBlob } from './storage.ts';
 
 /** The container that files land in; `container-foreign` when a request names another. */
@@ -17,6 +18,14 @@ export function createLake(blobService: BlobServiceClient, options: { container:
     async fingerprint(container, path, eTag) {
       refuseForeignContainer(container, options.container);
       return streamBlob(blobService.getContainerClient(container), path, eTag, () => undefined);
+    },
+    async readCommit(container, path, eTag) {
+      refuseForeignContainer(container, options.container);
+      return readCommitFacts(blobService.getContainerClient(container), path, eTag);
+    },
+    async readSmall(container, path, eTag, maxBytes) {
+      refuseForeignContainer(container, options.container);
+      return readSmall(blobService.getContainerClient(container), path, eTag, maxBytes);
     },
     async probe() {
       const container = blobService.getContainerClient(options.container);

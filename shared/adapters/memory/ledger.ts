@@ -73,8 +73,8 @@ export function createMemoryLedger(): Ledger {
 
     async amend(place, entryId, amendment) {
       const { member, head: newHead, withdraw, sha256 } = amendment;
-      if (member) putMember(member.window, member.row);
       change(place, entryId, (entry) => changedEntry(entry, amendment));
+      if (member) putMember(member.window, member.row);
       const partition = partitionOf(place);
       const state = heads.get(partition);
       if (!state) return;

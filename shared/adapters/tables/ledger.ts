@@ -106,10 +106,10 @@ export function createLedger(table: Table): Ledger {
 
     async amend(place, entryId, amendment) {
       const { runId, member } = amendment;
-      if (member) await table.put(memberRow(member.window, member.row));
       // A member of a window is found through the window's link.
       if (runId && !amendment.byWindow) await table.put(byRunRow(partitionOf(place), entryId, runId));
       await change(place, entryId, (entry) => changedEntry(entry, amendment), amendment);
+      if (member) await table.put(memberRow(member.window, member.row));
     },
 
     async members(window, limit, after) {

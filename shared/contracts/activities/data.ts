@@ -1,8 +1,10 @@
 // Activities on landed files, tables and the ledger.
 import * as z from 'zod';
 import { Name, RunId, Sha256 } from '../identifiers.ts';
-import { Verdict } from '../events.ts';
+import { CausalChain, Verdict, WindowId } from '../events.ts';
+import { Dataset } from '../stories.ts';
 import { Refined, StagedFile } from '../tables.ts';
+import { WindowMember } from '../windows.ts';
 import { activity, BRIEF, PATIENT } from './contract.ts';
 
 /** Streams a blob once and gives its SHA-256. Rejects `blob-gone`, `blob-changed` (the eTag is no longer current). */
@@ -22,20 +24,24 @@ export const amendVerdict = activity({
     verdict: Verdict.nullable().describe('null keeps the verdict and only links'),
     runId: RunId.nullable(),
     sha256: Sha256.nullable(),
+    member: z.strictObject({ window: WindowId, row: WindowMember }).nullable().default(null).describe('The window that collected it'),
+    onlyOpen: z.boolean().default(false).describe('Leave it alone when a run has it meanwhile'),
+    withdraw: z.boolean().default(false).describe('The version is gone: it is the head of its blob no more'),
   }),
   output: z.strictObject({}),
   retry: PATIENT,
 });
 
-/** Bronze files → Delta commits in silver and gold, once per run key. Rejects with the rule that was broken. */
+/** A dataset → Delta commits in silver and gold, once per run key. Rejects with the rule that was broken. */
 export const refineDataset = activity({
   name: 'refine-dataset',
   input: z.strictObject({
     pipeline: Name,
     contractDigest: Sha256,
     key: Sha256,
-    container: z.string(),
-    files: z.array(z.strictObject({ path: z.string(), sha256: Sha256, eTag: z.string() })),
+    runId: RunId,
+    dataset: Dataset,
+    chain: CausalChain,
   }),
   output: Refined,
   retry: BRIEF,

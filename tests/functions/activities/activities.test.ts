@@ -33,7 +33,10 @@ test('data is staged by the version that the run was started with, whatever is r
       return [{ path: 'staging/a.csv', sha256: digest('a'), bytes: 1 }];
     },
   } as unknown as RefineEngine;
-  const stage = step(dataActivities({ pipelines, ledger, engine, lake: undefined as never }), 'stage-training-data');
+  const stage = step(
+    dataActivities({ pipelines, ledger, engine, lake: undefined as never, store: undefined as never }),
+    'stage-training-data',
+  );
 
   const gold = { path: 'gold/x/', version: 1, digest: digest('gold') };
   await stage({ pipeline: version.name, contractDigest: version.digest, gold });

@@ -35,9 +35,9 @@ beforeEach(async () => {
   const { version, bundle } = exampleVersion();
   await stores.pipelines.put(version, bundle, 'test', '2026-01-01T00:00:00.000Z');
   deps = {
-    ledger: stores.ledger,
-    pipelines: stores.pipelines,
+    ...stores,
     store: createMemoryStore(),
+    readCommit: () => Promise.reject(new Error('no commit is read here')),
     deserialize: async (body) => body as Deserialized,
     lake: { account: 'acct', container: 'lake' },
     policy: { pollFirstSeconds: 1, pollMaxSeconds: 2, signedUrlSeconds: 900 },

@@ -1,13 +1,38 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { LedgerHead, StorageEvent } from '../../../shared/contracts/events.ts';
-import { decideVerdict, ownerOf } from '../../../shared/decisions/verdict.ts';
+import { type LedgerHead, type StorageEvent, Verdict } from '../../../shared/contracts/events.ts';
+import { type Owner, ownerOf } from '../../../shared/decisions/lake-places.ts';
+import { decideVerdict, type VerdictInput } from '../../../shared/decisions/verdict.ts';
 
 const lake = { account: 'acct', container: 'lake' };
+const NOW = '2026-01-01T00:00:10.000Z';
+const own = (pipeline: string, path: string, more: Partial<Owner> = {}): Owner => ({
+  pipeline,
+  path,
+  source: 'readings',
+  delta: false,
+  onPremises: false,
+  manifest: null,
+  collecting: null,
+  ...more,
+});
+const collecting = { source: 'readings', folder: 'bronze/many/', complete: 'manifest _done.json', lateness: null, sources: [] };
 const owners = [
-  { pipeline: 'ble', path: 'bronze/ble/' },
-  { pipeline: 'ble-special', path: 'bronze/ble/special/' },
+  own('ble', 'bronze/ble/'),
+  own('ble-special', 'bronze/ble/special/'),
+  own('many', 'bronze/many/', { collecting, manifest: '_done.json' }),
 ];
+const judge = (one: StorageEvent, known: LedgerHead | null = null, more: Partial<VerdictInput> = {}) =>
+  decideVerdict({
+    event: one,
+    head: known,
+    lake,
+    owners,
+    chain: [],
+    guardsOf: () => ({ freezes: [], breaker: null, now: NOW }),
+    now: NOW,
+    ...more,
+  });
 
 function event(change: Partial<StorageEvent> = {}): StorageEvent {
   return {
@@ -44,21 +69,30 @@ describe('the verdict of an event', () => {
     ['a temporary name', event({ path: 'bronze/ble/a.csv.tmp' }), null, 'ignored', 'temporary-name'],
     ['a marker file', event({ path: 'bronze/ble/_SUCCESS' }), null, 'ignored', 'temporary-name'],
     ['a file without bytes', event({ bytes: 0 }), null, 'ignored', 'empty-file'],
+    ['a copy that was finished', event({ api: 'CopyBlob' }), null, 'accepted', 'complete-file'],
+    ['an SFTP upload that was finished', event({ api: 'SftpCommit' }), null, 'accepted', 'complete-file'],
+    ['a renamed folder', event({ kind: 'renamed', api: 'RenameDirectory', eTag: '', bytes: 0 }), null, 'ignored', 'folder-renamed'],
+    ['a file of a dataset of many', event({ path: 'bronze/many/a.csv' }), null, 'incomplete', 'collecting'],
+    ['the manifest, whatever its name', event({ path: 'bronze/many/_done.json' }), null, 'incomplete', 'collecting'],
+    ['a clock in the future', event({ time: '2026-01-01T00:06:00.000Z' }), null, 'refused', 'future-clock'],
+    ['a clock that is a little ahead', event({ time: '2026-01-01T00:05:00.000Z' }), null, 'accepted', 'complete-file'],
   ])('%s', (_case, one, known, kind, rule) => {
-    const { verdict } = decideVerdict({ event: one, head: known, lake, owners });
+    const { verdict } = judge(one, known);
 
     expect(verdict).toMatchObject({ kind, rule });
     expect(verdict.reason.length).toBeGreaterThan(10);
+    expect(Object.keys(verdict.evidence).length).toBeGreaterThan(0);
+    expect(Verdict.safeParse(verdict).success).toBe(true);
   });
 
   test('sequencers of unequal length decide nothing: the eTag does when the file is read', () => {
-    const { verdict } = decideVerdict({ event: event({ eTag: '0x9', sequencer: '00000001' }), head, lake, owners });
+    const { verdict } = judge(event({ eTag: '0x9', sequencer: '00000001' }), head);
 
     expect(verdict.kind).toBe('accepted');
   });
 
   test('without any pipeline the reason says how to register one', () => {
-    const { verdict } = decideVerdict({ event: event(), head: null, lake, owners: [] });
+    const { verdict } = judge(event(), null, { owners: [] });
 
     expect(verdict.reason).toContain('sluice apply');
   });
@@ -85,11 +119,12 @@ test('whatever an event says, there is one verdict with a rule and a reason, and
   });
   fc.assert(
     fc.property(anyEvent, fc.option(fc.constant(head), { nil: null }), (one, known) => {
-      const { verdict, pipeline } = decideVerdict({ event: one, head: known, lake, owners });
+      const { verdict, owner } = judge(one, known);
+      expect(Verdict.safeParse(verdict).success).toBe(true);
       expect(verdict.rule).not.toBe('');
       expect(verdict.reason).not.toBe('');
       if (verdict.kind !== 'accepted') return;
-      expect(pipeline).not.toBeNull();
+      expect(owner?.pipeline).toMatch(/^ble/);
       expect(one).toMatchObject(lake);
       expect(one.path.startsWith('bronze/ble/')).toBe(true);
       expect(one.bytes).toBeGreaterThan(0);

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { render, toEvent } from '../../../../local/cloud/eventgrid/events.ts';
-import { deserializeStorageEvents } from '../../../../shared/adapters/eventgrid/deserialize.ts';
-import { StorageEvent } from '../../../../shared/contracts/events.ts';
+import { deserializeEvents } from '../../../../shared/adapters/eventgrid/deserialize.ts';
+import { LedgerEvent, type StorageEvent } from '../../../../shared/contracts/events.ts';
 
 const SOURCE = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/mylake';
 
@@ -53,6 +53,15 @@ const expected: StorageEvent = {
   time: '2026-11-22T10:00:00.123Z',
 };
 
+/** A job's event in the documentation's case (facts/azure.md §3.2). */
+const job = {
+  ...cloud,
+  source: '/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws',
+  subject: 'experiments/0fa9dfaa-cba3-4fa7-b590-23e48548f5c1/runs/train-ble-location-0123456789abcdef-a1',
+  type: 'Microsoft.MachineLearningServices.RunStatusChanged',
+  data: { RunId: 'train-ble-location-0123456789abcdef-a1', runStatus: 'failed', runTags: { a: 'b' }, ExperimentName: 'sluice' },
+};
+
 const shout = (value: object): object =>
   Object.fromEntries(Object.entries(value).map(([key, member]) => [key.toUpperCase(), member as unknown]));
 
@@ -73,29 +82,29 @@ describe('what is an event', () => {
     ['no url', { ...cloud, data: { ...data, url: undefined } }],
     ['an emulator', { ...cloud, data: { ...data, url: 'http://127.0.0.1:10000/mylake/lake/bronze/ble/a%20b/c.csv' } }],
   ])('%s', async (_name, body) => {
-    await expect(deserializeStorageEvents(body)).resolves.toEqual({ events: [expected], problems: [] });
+    await expect(deserializeEvents(body)).resolves.toEqual({ events: [expected], chains: [[]], others: [], problems: [] });
   });
 
   it('decodes percent signs once', async () => {
-    const { events } = await deserializeStorageEvents({
+    const { events } = await deserializeEvents({
       ...cloud,
       subject: '/blobServices/default/containers/lake/blobs/a%2520b',
       data: { ...data, url: 'https://mylake.blob.core.windows.net/lake/a%252520b' },
     });
 
-    expect(events[0]?.path).toBe('a%2520b');
+    expect(events).toMatchObject([{ path: 'a%2520b' }]);
   });
 
   it('keeps dot segments, for the verdict to refuse', async () => {
     const url = 'https://mylake.blob.core.windows.net/lake/bronze/../../etc/passwd';
-    const { events } = await deserializeStorageEvents({ ...cloud, subject: undefined, data: { ...data, url } });
+    const { events } = await deserializeEvents({ ...cloud, subject: undefined, data: { ...data, url } });
 
-    expect(events[0]?.path).toBe('bronze/../../etc/passwd');
+    expect(events).toMatchObject([{ path: 'bronze/../../etc/passwd' }]);
   });
 
   it('a deletion, which has neither eTag nor length', async () => {
     const { api, url, sequencer } = { ...data, api: 'DeleteBlob' };
-    const { events } = await deserializeStorageEvents({ ...cloud, type: 'Microsoft.Storage.BlobDeleted', data: { api, url, sequencer } });
+    const { events } = await deserializeEvents({ ...cloud, type: 'Microsoft.Storage.BlobDeleted', data: { api, url, sequencer } });
 
     expect(events).toEqual([{ ...expected, kind: 'deleted', api: 'DeleteBlob', eTag: '', bytes: 0 }]);
   });
@@ -107,7 +116,7 @@ describe('what is an event', () => {
       destinationUrl: data.url,
       sequencer: data.sequencer,
     };
-    const { events } = await deserializeStorageEvents({ ...cloud, type: 'Microsoft.Storage.BlobRenamed', data: renamed });
+    const { events } = await deserializeEvents({ ...cloud, type: 'Microsoft.Storage.BlobRenamed', data: renamed });
 
     expect(events[0]).toMatchObject({ kind: 'renamed', api: 'RenameFile', path: expected.path });
   });
@@ -123,7 +132,7 @@ describe('what is an event', () => {
       eTag: '"0x1"',
     };
     const event = toEvent(change as Parameters<typeof toEvent>[0], 'mylake', '01', Date.parse('2026-11-22T10:00:00Z'));
-    const { events, problems } = await deserializeStorageEvents(render({ name: 's', queue: 'q', schema, quotedETag: true }, event, SOURCE));
+    const { events, problems } = await deserializeEvents(render({ name: 's', queue: 'q', schema, quotedETag: true }, event, SOURCE));
 
     expect(problems).toEqual([]);
     expect(events[0]).toMatchObject({
@@ -138,6 +147,68 @@ describe('what is an event', () => {
   });
 });
 
+describe('what has no blob', () => {
+  it('a folder that was renamed or deleted is recognised by its own api', async () => {
+    const url = 'https://mylake.dfs.core.windows.net/lake/bronze/new';
+    const renamed = { ...cloud, subject: undefined, type: 'Microsoft.Storage.DirectoryRenamed', data: { destinationUrl: url } };
+    const deleted = { ...cloud, subject: undefined, type: 'Microsoft.Storage.DirectoryDeleted', data: { url } };
+
+    const { events } = await deserializeEvents([renamed, deleted]);
+
+    expect(events).toMatchObject([
+      { kind: 'renamed', api: 'RenameDirectory', path: 'bronze/new' },
+      { kind: 'deleted', api: 'DeleteDirectory', path: 'bronze/new' },
+    ]);
+  });
+
+  it.each([
+    ['the documentation', job],
+    ['camel case', { ...job, data: { runId: job.data.RunId, runStatus: 'failed', experimentName: 'sluice' } }],
+    ['no data but the subject', { ...job, data: { runStatus: 'failed', experimentName: 'sluice' } }],
+    ['the Event Grid schema', { ...grid, topic: job.source, subject: job.subject, eventType: job.type, data: job.data }],
+  ])('a word of Azure ML about a job, as in %s', async (_name, body) => {
+    const { events, problems } = await deserializeEvents(body);
+
+    expect(problems).toEqual([]);
+    expect(events).toMatchObject([
+      { kind: 'job', subject: job.data.RunId, data: { type: 'RunStatusChanged', status: 'failed', experiment: 'sluice' } },
+    ]);
+  });
+
+  it.each(['code', 'monitor'])('a signal %s that somebody sends, with its plain values only', async (kind) => {
+    const body = {
+      ...cloud,
+      type: `sluice.signal.${kind}`,
+      subject: 'ble-location',
+      data: { commit: 'abc', score: 0.5, nested: { a: 1 } },
+    };
+
+    const { events } = await deserializeEvents(body);
+
+    expect(events).toMatchObject([{ kind, subject: 'ble-location', data: { commit: 'abc', score: 0.5 } }]);
+    expect((events[0] as { data: object }).data).not.toHaveProperty('nested');
+  });
+
+  it('keeps the causal chain that an event carries, and nothing that is no chain', async () => {
+    const { chains } = await deserializeEvents([
+      { ...cloud, sluicechain: 'a@run1, b@run2' },
+      { ...cloud, sluicechain: { a: 1 } },
+    ]);
+
+    expect(chains).toEqual([['a@run1', 'b@run2'], []]);
+  });
+
+  it.each(['Microsoft.Storage.BlobTierChanged', 'Microsoft.EventGrid.SubscriptionValidationEvent', 'constructor', 'sluice.signal.http'])(
+    'a type that nothing is made of is no problem: %s',
+    async (type) => {
+      const { events, others, problems } = await deserializeEvents({ ...cloud, type, data: 'whatever' });
+
+      expect([events, problems]).toEqual([[], []]);
+      expect(others).toEqual([{ source: SOURCE, id: 'e1', type, subject: cloud.subject }]);
+    },
+  );
+});
+
 describe('what is a problem', () => {
   it.each([
     ['text that is not JSON', 'hello', /not JSON/],
@@ -149,8 +220,8 @@ describe('what is a problem', () => {
     ['another CloudEvents version', { ...cloud, specversion: '0.3' }, /Cloud ?Event/],
     ['no id', { ...cloud, id: undefined }, /id/],
     ['data that is text', { ...cloud, data: 'x' }, /data is not an object/],
-    ['a type of somebody else', { ...cloud, type: 'Microsoft.Storage.DirectoryRenamed' }, /DirectoryRenamed/],
-    ['a type that is a prototype member', { ...cloud, type: 'constructor' }, /constructor/],
+    ['a job event that names no run', { ...job, subject: undefined, data: {} }, /names no run/],
+    ['a signal without a subject', { ...cloud, type: 'sluice.signal.code', subject: undefined }, /subject/],
     ['no time', { ...cloud, time: undefined }, /time/],
     ['a time that is none', { ...cloud, time: 'yesterday' }, /time/],
     ['a creation without eTag', { ...cloud, data: { ...data, eTag: undefined } }, /eTag/],
@@ -182,14 +253,14 @@ describe('what is a problem', () => {
       /path/,
     ],
   ])('%s', async (_name, body, message) => {
-    const { events, problems } = await deserializeStorageEvents(body);
+    const { events, problems } = await deserializeEvents(body);
 
     expect(events).toEqual([]);
     expect(problems).toEqual([expect.stringMatching(message)]);
   });
 
   it('keeps the good events of a batch and names the bad ones by place', async () => {
-    const { events, problems } = await deserializeStorageEvents([cloud, { ...cloud, id: 7 }, grid]);
+    const { events, problems } = await deserializeEvents([cloud, { ...cloud, id: 7 }, grid]);
 
     expect(events).toHaveLength(2);
     expect(problems).toEqual([expect.stringMatching(/^event 2: /)]);
@@ -199,7 +270,7 @@ describe('what is a problem', () => {
     const body = JSON.parse(
       `{"__proto__":{"specversion":"1.0","polluted":true},"constructor":1,"data":{"__proto__":{"url":"https://x"}}}`,
     ) as unknown;
-    const { events } = await deserializeStorageEvents(body);
+    const { events } = await deserializeEvents(body);
 
     expect(events).toEqual([]);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
@@ -222,7 +293,7 @@ describe('any blob', () => {
           const subject = `/blobServices/default/containers/lake/blobs/${encodedSubject ? encoded : path}`;
           const own = { ...data, url: `https://mylake.${host}.core.windows.net/lake/${encoded}` };
 
-          const { events, problems } = await deserializeStorageEvents(
+          const { events, problems } = await deserializeEvents(
             asCloud ? { ...cloud, subject, data: own } : [{ ...grid, subject, data: own }],
           );
 
@@ -255,10 +326,10 @@ describe('any blob', () => {
     );
     await fc.assert(
       fc.asyncProperty(anything, async (body) => {
-        const { events, problems } = await deserializeStorageEvents(body);
+        const { events, others, problems } = await deserializeEvents(body);
 
-        for (const event of events) expect(StorageEvent.safeParse(event).success).toBe(true);
-        expect(events.length + problems.length).toBeGreaterThan(0);
+        for (const event of events) expect(LedgerEvent.safeParse(event).success).toBe(true);
+        expect(events.length + others.length + problems.length).toBeGreaterThan(0);
       }),
       { numRuns: 300 },
     );

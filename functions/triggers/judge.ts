@@ -1,0 +1,137 @@
+// What an event is: the facts that the decisions need, and their verdict.
+import type { CausalChain, LedgerHead, SignalEvent, StorageEvent, Verdict } from '../../shared/contracts/events.ts';
+import { chained, parseChain } from '../../shared/decisions/causal-chain.ts';
+import { decideCommit, ownKey, tableFileVerdict } from '../../shared/decisions/commit-verdict.ts';
+import { digestOf } from '../../shared/decisions/digest.ts';
+import { instanceId, landKey } from '../../shared/decisions/identity.ts';
+import { type TablePath, tablePathOf } from '../../shared/decisions/lake-places.ts';
+import { decideSignal, pipelineOfSignal, type SignalEffect } from '../../shared/decisions/signal-verdict.ts';
+import { decideVerdict, placeVerdict, writeVerdict } from '../../shared/decisions/verdict.ts';
+import { RejectedError } from '../../shared/errors/errors.ts';
+import type { CommitFacts } from '../../shared/ports/lake.ts';
+import type { Catalog } from './catalog.ts';
+import type { IntakeDeps } from './intake.ts';
+
+/** A verdict with what follows from it. */
+export interface JudgedEvent {
+  verdict: Verdict;
+  pipeline: string | null;
+  instanceId: string | null;
+  runId: string | null;
+  chain: CausalChain;
+}
+
+export async function judgeFile(
+  deps: IntakeDeps,
+  catalog: Catalog,
+  event: StorageEvent,
+  head: LedgerHead | null,
+  chain: CausalChain,
+): Promise<JudgedEvent> {
+  const now = deps.now().toISOString();
+  const guardsOf = await catalog.guards();
+  let { owners, tables } = await catalog.registered();
+  const table = tablePathOf(event.path, owners, tables);
+  if (table) return judgeTableFile(deps, catalog, event, table, head, chain);
+  let judged = decideVerdict({ event, head, lake: deps.lake, owners, chain, guardsOf, now });
+  if (judged.verdict.rule === 'no-pipeline') {
+    // It may have been registered a moment ago.
+    ({ owners, tables } = await catalog.registered(true));
+    const late = tablePathOf(event.path, owners, tables);
+    if (late) return judgeTableFile(deps, catalog, event, late, head, chain);
+    judged = decideVerdict({ event, head, lake: deps.lake, owners, chain, guardsOf, now });
+  }
+  const pipeline = judged.owner?.pipeline ?? null;
+  const taken = pipeline !== null && (judged.verdict.kind === 'accepted' || judged.verdict.kind === 'incomplete');
+  return {
+    verdict: judged.verdict,
+    pipeline,
+    instanceId: taken ? instanceId('land', pipeline, landKey(event), 1) : null,
+    runId: null,
+    chain,
+  };
+}
+
+async function judgeTableFile(
+  deps: IntakeDeps,
+  catalog: Catalog,
+  event: StorageEvent,
+  place: TablePath,
+  head: LedgerHead | null,
+  chain: CausalChain,
+): Promise<JudgedEvent> {
+  const pipeline = place.reader?.pipeline ?? place.table?.pipeline ?? null;
+  const none = (verdict: Verdict) => ({ verdict, pipeline, instanceId: null, runId: null, chain });
+  const early = placeVerdict({ event, lake: deps.lake, now: deps.now().toISOString() }) ?? writeVerdict(event);
+  if (early) return none(early);
+  if (place.version === null) return none(tableFileVerdict(event, place));
+  const says = await commitOf(deps, event);
+  if ('kind' in says) return none(says);
+  const madeBy = await makerOf(deps, place, says);
+  const judged = decideCommit({ event, place, says, madeBy, head, chain, guardsOf: await catalog.guards() });
+  const { adoption } = judged;
+  return {
+    verdict: judged.verdict,
+    pipeline: judged.pipeline,
+    instanceId: adoption ? instanceId('adopt', adoption.pipeline, landKey(event), 1) : null,
+    runId: null,
+    chain: [...says.chain, ...chain].slice(-32),
+  };
+}
+
+/** The commit, or the verdict of one that cannot be read. */
+async function commitOf(deps: IntakeDeps, event: StorageEvent): Promise<CommitFacts | Verdict> {
+  try {
+    return await deps.readCommit(event.container, event.path, event.eTag);
+  } catch (error) {
+    if (!(error instanceof RejectedError)) throw error;
+    const evidence = { eTag: event.eTag, failure: error.code };
+    const reason = error.message.slice(0, 2000);
+    if (error.code === 'blob-gone' || error.code === 'blob-changed') return { kind: 'superseded', rule: 'commit-gone', reason, evidence };
+    if (error.code === 'commit-unreadable') return { kind: 'refused', rule: 'commit-unreadable', reason, evidence };
+    throw error;
+  }
+}
+
+/** The run that a commit of ours names, or whose key its transaction carries. */
+async function makerOf(deps: IntakeDeps, place: TablePath, says: CommitFacts): Promise<string | null> {
+  if (says.runId !== null) return says.runId;
+  const key = ownKey(says.appIds);
+  if (key === null || key === '' || place.table === null) return null;
+  return (await deps.runs.attempts(place.table.pipeline, key)).at(-1)?.runId ?? null;
+}
+
+export async function judgeSignal(
+  deps: IntakeDeps,
+  catalog: Catalog,
+  event: SignalEvent,
+  given: CausalChain,
+): Promise<JudgedEvent & { effect: SignalEffect }> {
+  const chain = [...parseChain(event.data['chain']), ...given];
+  const named = pipelineOfSignal(event);
+  const { versions } = await catalog.registered();
+  const known = named !== null && (versions.has(named) || (await catalog.registered(true)).versions.has(named));
+  const run = event.kind === 'job' ? await deps.runs.find(runOfJob(event.subject)) : null;
+  const { verdict, pipeline, effect } = decideSignal({
+    event,
+    chain,
+    pipeline: known ? named : null,
+    run,
+    guardsOf: await catalog.guards(),
+    now: deps.now().toISOString(),
+  });
+  const id = effect.kind === 'train' ? instanceId('retrain', effect.pipeline, digestOf([event.source, event.id]), 1) : null;
+  return {
+    verdict,
+    pipeline: pipeline ?? run?.pipeline ?? null,
+    instanceId: id,
+    runId: effect.kind === 'hint' ? effect.runId : null,
+    chain: pipeline === null ? chain : chained(chain, pipeline, event.id),
+    effect,
+  };
+}
+
+/** A job bears its run's id, with an ending where a run has several. */
+function runOfJob(jobName: string): string {
+  return jobName.replace(/-(publish|t[0-9]+)$/, '');
+}

@@ -1,0 +1,92 @@
+// Starting what a verdict decided: named instances, so that the same start twice is one story.
+import type { LedgerEntry, SignalEvent, StorageEvent } from '../../shared/contracts/events.ts';
+import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
+import { JOB_HINT_EVENT, type AdoptInput, type LandInput, type RetrainInput } from '../../shared/contracts/stories.ts';
+import { waiterOf } from '../../shared/decisions/identity.ts';
+import { ownerOf, tablePathOf } from '../../shared/decisions/lake-places.ts';
+import type { SignalEffect } from '../../shared/decisions/signal-verdict.ts';
+import { TransientError } from '../../shared/errors/errors.ts';
+import type { Starter } from '../../shared/ports/starter.ts';
+import type { Catalog } from './catalog.ts';
+import type { IntakeDeps } from './intake.ts';
+
+/** A landed file goes to `land`, somebody else's commit to `adopt`. */
+export async function startFile(
+  deps: IntakeDeps,
+  catalog: Catalog,
+  event: StorageEvent,
+  entry: LedgerEntry,
+  starter: Starter,
+): Promise<void> {
+  if (entry.pipeline === null || entry.instanceId === null) return;
+  const { owners, tables, versions } = await catalog.registered();
+  const base = baseOf(deps, versions, entry.pipeline);
+  const { account, container, path, eTag } = event;
+  const table = tablePathOf(path, owners, tables);
+  if (table) {
+    const layer = table.reader ? 'source' : table.table?.layer;
+    if (table.version === null || layer === undefined || layer === 'quarantine') return;
+    const input: AdoptInput = {
+      ...base,
+      entryId: entry.entryId,
+      account,
+      container,
+      path,
+      eTag,
+      layer,
+      source: table.reader?.source ?? null,
+      root: table.root,
+      version: table.version,
+      chain: entry.chain,
+    };
+    await starter.start('adopt', entry.instanceId, input);
+    return;
+  }
+  const owner = ownerOf(path, owners);
+  const input: LandInput = {
+    ...base,
+    entryId: entry.entryId,
+    account,
+    container,
+    path,
+    eTag,
+    sequencer: event.sequencer,
+    bytes: event.bytes,
+    eventTime: event.time,
+    onPremises: owner?.onPremises ?? false,
+    collecting: owner?.collecting ?? null,
+    chain: entry.chain,
+  };
+  await starter.start('land', entry.instanceId, input);
+}
+
+/** A training on the gold that is there, or a word to whoever waits for a job. */
+export async function startSignal(
+  deps: IntakeDeps,
+  catalog: Catalog,
+  event: SignalEvent,
+  entry: LedgerEntry,
+  effect: SignalEffect,
+  starter: Starter,
+): Promise<void> {
+  if (effect.kind === 'hint') {
+    await starter.raise(waiterOf(effect.jobName), JOB_HINT_EVENT, { entryId: entry.entryId });
+    return;
+  }
+  if (effect.kind !== 'train' || entry.instanceId === null || entry.runId !== null) return;
+  const { versions } = await catalog.registered();
+  const input: RetrainInput = {
+    ...baseOf(deps, versions, effect.pipeline),
+    entryId: entry.entryId,
+    signal: { kind: event.kind, subject: event.subject },
+    unchanged: versions.get(effect.pipeline)?.spec.schedule?.unchanged ?? 'skip',
+    chain: entry.chain,
+  };
+  await starter.start('retrain', entry.instanceId, input);
+}
+
+function baseOf(deps: IntakeDeps, versions: ReadonlyMap<string, PipelineVersion>, pipeline: string) {
+  const version = versions.get(pipeline);
+  if (!version) throw new TransientError('pipeline-gone', `Pipeline ${pipeline} was registered a moment ago and cannot be read now`);
+  return { pipeline, contractDigest: version.digest, policy: deps.policy, limited: version.spec.limits !== undefined };
+}
