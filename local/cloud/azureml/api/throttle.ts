@@ -1,5 +1,5 @@
 // ARM's throttling: a token bucket per principal and kind of call, with what is left in a header (facts/azure.md §1.5).
-// Sizes and refill can be set; `facts` names reads 250 + 25/s, writes and deletes 200 + 10/s.
+// Sizes and refill can be set; the defaults are ARM's.
 import type { Clock } from '../../kit/clock.ts';
 import type { AzureMlOptions, BucketOptions } from '../options.ts';
 import { ArmError } from './arm-error.ts';

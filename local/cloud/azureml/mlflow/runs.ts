@@ -105,7 +105,7 @@ export const createRun: MlflowRoute = (call) => {
     inputs: [],
     ofJob: false,
   };
-  setTags(run, { ...tags, 'mlflow.runName': name, 'mlflow.rootRunId': rootOf(call, tags['mlflow.parentRunId']) ?? runId });
+  run.tags = withTags(run, { ...tags, 'mlflow.runName': name, 'mlflow.rootRunId': rootOf(call, tags['mlflow.parentRunId']) ?? runId });
   return { run: view(call, workspace.store.tracking.add(run)) };
 };
 
@@ -165,13 +165,14 @@ function metricOf(call: MlflowCall, fields: Fields): Metric {
   };
 }
 
-function logMetrics({ workspace }: MlflowCall, run: TrackedRun, metrics: readonly Metric[]): void {
+/** Refuses more names than a run may have. */
+function checkMetricNames({ workspace }: MlflowCall, run: TrackedRun, metrics: readonly Metric[]): void {
   const names = new Set([...workspace.store.tracking.metrics(run.runId), ...metrics].map(({ key }) => key));
   if (names.size > LIMITS.metricNames) throw overLimit('Number of metric names of a run', LIMITS.metricNames);
-  workspace.store.tracking.log(run.runId, metrics);
 }
 
-function setParams(run: TrackedRun, params: readonly Fields[]): void {
+/** The run's parameters with the new ones; throws before anything is changed. */
+function withParams(run: TrackedRun, params: readonly Fields[]): Record<string, string> {
   const added = params.map((param): [string, string] => [
     checkKey(required(param, 'key'), 'parameter'),
     (optional(param, 'value') ?? '').slice(0, 6000),
@@ -182,13 +183,13 @@ function setParams(run: TrackedRun, params: readonly Fields[]): void {
         `Changing param values is not allowed. Param with key='${key}' was already logged with value='${run.params[key] ?? ''}' for run ID='${run.runId}'.`,
       );
   }
-  if (new Set([...Object.keys(run.params), ...added.map(([key]) => key)]).size > LIMITS.params)
-    throw overLimit('Number of parameters of a run', LIMITS.params);
-  Object.assign(run.params, Object.fromEntries(added));
+  const all = { ...run.params, ...Object.fromEntries(added) };
+  if (Object.keys(all).length > LIMITS.params) throw overLimit('Number of parameters of a run', LIMITS.params);
+  return all;
 }
 
-/** Tags of the service (`mlflow.*`, `azureml.*`) do not count. */
-function setTags(run: TrackedRun, tags: Readonly<Record<string, string>>): void {
+/** The run's tags with the new ones; throws before anything is changed. Tags of the service (`mlflow.*`, `azureml.*`) do not count. */
+function withTags(run: TrackedRun, tags: Readonly<Record<string, string>>): Record<string, string> {
   const all = { ...run.tags, ...tags };
   for (const [key, value] of Object.entries(tags)) {
     checkKey(key, 'tag');
@@ -196,7 +197,7 @@ function setTags(run: TrackedRun, tags: Readonly<Record<string, string>>): void 
     if (value.length > LIMITS.tagValue && !isOfService(key)) throw overLimit('Length of a tag value', LIMITS.tagValue);
   }
   if (Object.keys(all).filter((key) => !isOfService(key)).length > LIMITS.tags) throw overLimit('Number of tags of a run', LIMITS.tags);
-  run.tags = all;
+  return all;
 }
 
 const isOfService = (key: string): boolean => key.startsWith('mlflow.') || key.startsWith('azureml.');
@@ -213,13 +214,16 @@ const tagsOf = (tags: readonly Fields[]): Record<string, string> =>
   Object.fromEntries(tags.map((tag) => [required(tag, 'key'), optional(tag, 'value') ?? '']));
 
 export const logMetric: MlflowRoute = (call) => {
-  logMetrics(call, active(call), [metricOf(call, call.fields)]);
+  const run = active(call);
+  const metric = metricOf(call, call.fields);
+  checkMetricNames(call, run, [metric]);
+  call.workspace.store.tracking.log(run.runId, [metric]);
   return {};
 };
 
 export const logParameter: MlflowRoute = (call) => {
   const run = active(call);
-  setParams(run, [call.fields]);
+  run.params = withParams(run, [call.fields]);
   call.workspace.store.tracking.save(run);
   return {};
 };
@@ -233,9 +237,10 @@ export const logBatch: MlflowRoute = (call) => {
   if (params.length > LIMITS.paramsPerBatch) throw overLimit('Number of parameters of a batch', LIMITS.paramsPerBatch);
   if (tags.length > LIMITS.tagsPerBatch) throw overLimit('Number of tags of a batch', LIMITS.tagsPerBatch);
   const rows = metrics.map((metric) => metricOf(call, metric));
-  setParams(run, params);
-  setTags(run, tagsOf(tags));
-  logMetrics(call, run, rows);
+  checkMetricNames(call, run, rows);
+  const changed = { params: withParams(run, params), tags: withTags(run, tagsOf(tags)) };
+  Object.assign(run, changed);
+  call.workspace.store.tracking.log(run.runId, rows);
   call.workspace.store.tracking.save(run);
   tagJob(call, run);
   return {};
@@ -243,7 +248,7 @@ export const logBatch: MlflowRoute = (call) => {
 
 export const setTag: MlflowRoute = (call) => {
   const run = active(call);
-  setTags(run, tagsOf([call.fields]));
+  run.tags = withTags(run, tagsOf([call.fields]));
   call.workspace.store.tracking.save(run);
   tagJob(call, run);
   return {};

@@ -18,9 +18,62 @@ const VERSION = 'api-version=2025-12-01';
 export const IMAGE = `registry.local/trainer@sha256:${'a'.repeat(64)}`;
 export const ENVIRONMENT = `${DEV}/environments/trainer/versions/1`;
 
-/** Body of an answer, loosely typed: tests look at what they expect. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- answers of many shapes are compared by value
-export type Body = any;
+interface Pair {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** A run as MLflow shows it. */
+export interface RunView {
+  readonly info: Readonly<Record<string, string>> & { readonly experiment_id: string; readonly status: string };
+  readonly data: {
+    readonly metrics: readonly { readonly key: string; readonly value: number | string; readonly step: number }[];
+    readonly params: readonly Pair[];
+    readonly tags: readonly Pair[];
+  };
+}
+
+/** JSON of an answer; the tests say which parts must be in it. */
+export interface Body {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly value: readonly Body[];
+  readonly nextLink: string;
+  readonly properties: {
+    readonly status: string;
+    readonly command: string;
+    readonly environmentId: string;
+    readonly tags: Readonly<Record<string, string>>;
+    readonly properties: Readonly<Record<string, string>>;
+    readonly outputs: Record<string, { readonly uri: string }>;
+  };
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly target: string;
+    readonly details: readonly { readonly code: string; readonly target: string }[];
+  };
+  readonly error_code: string;
+  readonly message: string;
+  readonly run: RunView;
+  readonly runs: readonly RunView[];
+  readonly next_page_token: string;
+  readonly experiment_id: string;
+  readonly experiment: Readonly<Record<string, string>>;
+  readonly metrics: readonly { readonly value: number | string }[];
+  readonly files: readonly { readonly path: string }[];
+  readonly model_version: { readonly version: string; readonly current_stage: string };
+  readonly model_versions: readonly { readonly version: string }[];
+  readonly registered_model: { readonly name: string };
+  readonly artifactContentInformation: Readonly<Record<string, { readonly contentUri: string }>>;
+  readonly jobs: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly reason: string | null;
+    readonly parent: string | null;
+  }[];
+}
 
 export interface Answer {
   readonly status: number;
@@ -110,7 +163,7 @@ export async function startStand(
     });
     const text = await response.text();
     const isJson = (response.headers.get('content-type') ?? '').startsWith('application/json');
-    return { status: response.status, body: isJson ? (JSON.parse(text) as Body) : text, headers: response.headers };
+    return { status: response.status, body: (isJson ? JSON.parse(text) : { message: text }) as Body, headers: response.headers };
   };
   const arm: Stand['arm'] = (method, path, body, client = 'engineer') => {
     const url = path.startsWith('http') ? path : `${server.url}${path.startsWith('/') ? path : `${DEV}/${path}`}`;
@@ -128,7 +181,7 @@ export async function startStand(
       const put = await arm('PUT', `jobs/${name}`, { properties });
       if (put.status !== 201) throw new Error(`PUT ${name}: ${put.status} ${JSON.stringify(put.body)}`);
       await cloud.settled(name);
-      return (await arm('GET', `jobs/${name}`)).body as Body;
+      return (await arm('GET', `jobs/${name}`)).body;
     },
     async close(keepData = false) {
       await server.close();

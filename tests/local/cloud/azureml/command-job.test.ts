@@ -107,7 +107,7 @@ test('the process has the service’s environment and nothing of the stand-in’
   );
 
   const log = await logOf(stand, issuer, 'surroundings');
-  const env = Object.fromEntries(log.split('\n').map((line) => line.split('=', 2)));
+  const env: Record<string, string> = Object.fromEntries(log.split('\n').map((line) => line.split('=', 2) as [string, string]));
   expect(env).toMatchObject({
     AZUREML_RUN_ID: 'surroundings',
     AZUREML_ARM_SUBSCRIPTION: '00000000-0000-4000-8000-000000000001',
@@ -240,8 +240,7 @@ test('jobs wait for a node of their compute, in the order of arrival', async () 
       properties: command(`while [ ! -e ${gate}/open ]; do sleep 0.05; done`, { computeId: `${DEV}/computes/CPU-cluster` }),
     });
   }
-  const statuses = async () =>
-    Promise.all(names.map(async (name) => (await stand.arm('GET', `jobs/${name}`)).body.properties.status as string));
+  const statuses = async () => Promise.all(names.map(async (name) => (await stand.arm('GET', `jobs/${name}`)).body.properties.status));
   await until(async () => (await statuses()).join() === 'Running,Running,Queued');
 
   await stand.arm('POST', 'jobs/node-1/cancel');
