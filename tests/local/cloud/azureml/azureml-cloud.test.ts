@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AzureMachineLearningWorkspaces } from '@azure/arm-machinelearning';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createAzureMlCloud, type AzureMlOptions } from '../../../../local/cloud/azureml/azureml-cloud.ts';
+import { createAzureMlCloud, type AzureMlCloud, type AzureMlOptions } from '../../../../local/cloud/azureml/azureml-cloud.ts';
 import { createEntraCloud } from '../../../../local/cloud/entra/entra-cloud.ts';
 import { freePort } from '../../../../local/cloud/kit/process.ts';
 import { serve, type CloudServer } from '../../../../local/cloud/kit/server.ts';
@@ -16,10 +16,11 @@ const LATE = { clientId: 'late', objectId: 'oid-late', name: 'late', secret: 's'
 
 let issuer: CloudServer;
 let arm: CloudServer;
+let cloud: AzureMlCloud;
 let path: string;
 
 async function start(extra: Partial<AzureMlOptions> = {}): Promise<void> {
-  const cloud = createAzureMlCloud({
+  cloud = createAzureMlCloud({
     subscriptionId: SUBSCRIPTION,
     resourceGroup: 'rg-ml',
     workspaces: [{ name: 'mlw-closed', location: 'westeurope' }],
@@ -45,6 +46,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await arm.close();
+  await cloud.close();
   await issuer.close();
 });
 
@@ -119,6 +121,7 @@ test('a caller without a good token is told what is wrong with it', async () => 
 
 test('a good token without the role is forbidden', async () => {
   await arm.close();
+  await cloud.close();
   await start({ readers: ['somebody-else'] });
 
   expect(await get('?api-version=2025-12-01', await token())).toMatchObject({ status: 403, code: 'AuthorizationFailed' });
