@@ -23,6 +23,7 @@ from sluice_protocol import (
     run_reported,
 )
 from sluice_transfer import NAME, VERSION
+from sluice_transfer.aws import assume_role, is_s3, sign_put
 from sluice_transfer.documents import load_document, parse_headers, parse_manifest, parse_sha256, parse_targets
 from sluice_transfer.fetch import download, fetch_all
 from sluice_transfer.http import public_name, retrying
@@ -100,10 +101,14 @@ def _publish(given: argparse.Namespace, patience: Patience) -> Outcome:
         if found != expected:
             raise ComponentError('sha256-mismatch', f'the archive has SHA-256 {found}, not {expected}; nothing was sent')
         size = archive.stat().st_size
-        how = put_file(given.url, archive, headers, patience)
+        if is_s3(given.url):
+            signed = sign_put(given.url, expected, assume_role(patience))
+            target, how = given.url, put_file(signed.url, archive, signed.headers, patience)
+        else:
+            target, how = public_name(given.url), put_file(given.url, archive, headers, patience)
     return Outcome(
         metrics={'bytes': size, 'sent': int(how == 'sent')},
-        data={'sha256': expected, 'bytes': size, 'how': how, 'target': public_name(given.url)},
+        data={'sha256': expected, 'bytes': size, 'how': how, 'target': target},
     )
 
 
