@@ -12,7 +12,6 @@ import { readGold } from './gold.ts';
 import { refineDataset, refineGold } from './refine-dataset.ts';
 import { tablesOf } from './work.ts';
 import { stageGold } from './stage.ts';
-import { openTable } from '../delta/table-files.ts';
 import { readFrom } from '../landed-file.ts';
 import { sweep, withFolder } from './work-folder.ts';
 
@@ -118,9 +117,7 @@ export function createRefineEngine(options: RefineEngineOptions): RefineEngine {
     },
     async stage(request) {
       const { pipeline } = request;
-      return inTurn((duck) =>
-        stageGold(duck, openTable(duck, container, 'gold', pipeline.name, pipeline.spec.tables.gold.name), options.store, request),
-      );
+      return inTurn((duck) => stageGold(duck, tablesOf({ duck, container, pipeline }).gold, options.store, request));
     },
     async size(request) {
       refuseForeignContainer(request.container, options.lakeContainer);

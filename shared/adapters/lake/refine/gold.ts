@@ -4,7 +4,7 @@ import { RejectedError } from '../../../errors/errors.ts';
 import { BadRows } from '../csv/bad-rows.ts';
 import { noActions } from '../delta/actions.ts';
 import { readSnapshot } from '../delta/snapshot.ts';
-import { describeCommit, selectFiles, shapeOf, type OpenTable } from '../delta/table-files.ts';
+import { describeCommit, selectFiles, shapeOf, type WorkTable } from '../delta/table-files.ts';
 import { commitWrite, planWrite, type WritePlan, type WriteRequest } from '../delta/write.ts';
 import { makeContent, type Content } from './table-content.ts';
 import { appIdOf, found, pathsOf, writeRequest, type Done, type Facts, type Tables, type Work } from './work.ts';
@@ -21,7 +21,7 @@ export interface Gold {
 
 /** Gold as it is at a version, or now; null when there is no gold yet. */
 export async function readGold(
-  table: OpenTable,
+  table: WorkTable,
   version: number | undefined,
 ): Promise<{ table: string; path: string; version: number; digest: string } | null> {
   const snapshot = await readSnapshot(table, version);

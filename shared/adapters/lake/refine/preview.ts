@@ -8,7 +8,7 @@ import { RejectedError } from '../../../errors/errors.ts';
 import type { PreviewFile } from '../../../ports/lake.ts';
 import type { BadRows } from '../csv/bad-rows.ts';
 import { noActions, recordsOf } from '../delta/actions.ts';
-import { describeCommit, type OpenTable } from '../delta/table-files.ts';
+import { describeCommit, type WorkTable } from '../delta/table-files.ts';
 import type { WritePlan } from '../delta/write.ts';
 import type { LandedFile, ReadLanded } from '../landed-file.ts';
 import type { BlobReading } from '../storage.ts';
@@ -73,7 +73,7 @@ async function compute(work: Work): Promise<Preview> {
   };
 }
 
-async function layerOf(table: OpenTable, layer: LayerPreview['layer'], mode: string, plan: WritePlan): Promise<LayerPreview> {
+async function layerOf(table: WorkTable, layer: LayerPreview['layer'], mode: string, plan: WritePlan): Promise<LayerPreview> {
   const before: Commit | null = plan.snapshot && (await describeCommit(table, plan.snapshot, noActions()));
   return {
     layer,

@@ -12,7 +12,7 @@ import { noActions } from '../delta/actions.ts';
 import { readSnapshot } from '../delta/snapshot.ts';
 import type { DeltaField } from '../delta/types.ts';
 import { sqlName, sqlText, type Duck } from './duck.ts';
-import { describeCommit, selectFiles, shapeOf, type OpenTable } from '../delta/table-files.ts';
+import { describeCommit, selectFiles, shapeOf, type WorkTable } from '../delta/table-files.ts';
 
 /** Size at which a part is closed. */
 const PART_BYTES = 32 * 1024 * 1024;
@@ -35,7 +35,7 @@ function written(field: DeltaField): string {
 }
 
 /** Writes the version as CSV and gives its files. Rejects `table-foreign`, `table-gone`, `gold-changed`, `staging-differs`. */
-export async function stageGold(duck: Duck, gold: OpenTable, store: Store, request: StageRequest): Promise<StagedFile[]> {
+export async function stageGold(duck: Duck, gold: WorkTable, store: Store, request: StageRequest): Promise<StagedFile[]> {
   const { path, version, digest } = request.gold;
   if (path !== gold.root)
     throw new RejectedError('table-foreign', `${path} is not the gold table of pipeline "${request.pipeline.name}" (${gold.root}).`);

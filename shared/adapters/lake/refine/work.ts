@@ -8,10 +8,12 @@ import { durationSeconds } from '../../../decisions/durations.ts';
 import type { UnpackLimits } from '../csv/gunzip.ts';
 import type { Actions } from '../delta/actions.ts';
 import type { Snapshot } from '../delta/snapshot.ts';
-import { describeCommit, findTransaction, openTable, type OpenTable } from '../delta/table-files.ts';
+import { describeCommit, findTransaction, workTable, type WorkTable } from '../delta/table-files.ts';
+import { blobStorage } from '../delta/table-storage.ts';
 import type { WriteRequest } from '../delta/write.ts';
 import type { LandedFile, ReadLanded } from '../landed-file.ts';
 import type { Duck } from './duck.ts';
+import { rememberCommits } from './known-commits.ts';
 import type { Content } from './table-content.ts';
 
 /** A commit of a Delta source; `path` is the table's folder. */
@@ -57,19 +59,17 @@ export interface Done {
 }
 
 export interface Tables {
-  silver: OpenTable;
-  gold: OpenTable;
-  quarantine: OpenTable;
+  silver: WorkTable;
+  gold: WorkTable;
+  quarantine: WorkTable;
 }
 
 /** The tables of a pipeline; quarantine has the name of silver. */
 export function tablesOf({ duck, container, pipeline }: Pick<Work, 'duck' | 'container' | 'pipeline'>): Tables {
   const { silver, gold } = pipeline.spec.tables;
-  return {
-    silver: openTable(duck, container, 'silver', pipeline.name, silver.name),
-    gold: openTable(duck, container, 'gold', pipeline.name, gold.name),
-    quarantine: openTable(duck, container, 'quarantine', pipeline.name, silver.name),
-  };
+  const storage = rememberCommits(blobStorage(container));
+  const open = (layer: Commit['layer'], name: string) => workTable(duck, storage, layer, name, `${layer}/${pipeline.name}/${name}/`);
+  return { silver: open('silver', silver.name), gold: open('gold', gold.name), quarantine: open('quarantine', silver.name) };
 }
 
 /** What the dataset consists of, for messages. */
@@ -81,12 +81,12 @@ export function pathsOf({ files, commit }: Pick<Work, 'files' | 'commit'>): stri
 export const appIdOf = (key: string): string => `sluice-${key}`;
 
 /** The commit of this key in a table, when there is one. */
-export async function found(table: OpenTable, work: Work): Promise<Done | null> {
+export async function found(table: WorkTable, work: Work): Promise<Done | null> {
   const known = await findTransaction(table, appIdOf(work.key));
   return known && done(table, known.snapshot, known.actions);
 }
 
-async function done(table: OpenTable, snapshot: Snapshot, actions: Actions): Promise<Done> {
+async function done(table: WorkTable, snapshot: Snapshot, actions: Actions): Promise<Done> {
   return { commit: await describeCommit(table, snapshot, actions), facts: Facts.parse(actions.info?.sluice) };
 }
 

@@ -1,4 +1,5 @@
-// A lake on the test run's storage account: a container, a store, an engine, pipelines made of a few lines, and files that land.
+// A lake for tests, in this process or on the test run's storage account: a container, a store, an engine, pipelines made of a few
+// lines, and files that land.
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -8,6 +9,7 @@ import { inject, onTestFinished } from 'vitest';
 import { createRefineEngine, type RefineEngineOptions } from '../../../../shared/adapters/lake/refine/engine.ts';
 import { createMemoryStore } from '../../../../shared/adapters/memory/store.ts';
 import { Pipeline, type PipelineVersion } from '../../../../shared/contracts/pipeline.ts';
+import { blobsInProcess } from '../../../support/blobs-in-process.ts';
 import type { RefineEngine, Store } from '../../../../shared/ports/lake.ts';
 
 export const sha256 = (content: Uint8Array | string) => createHash('sha256').update(content).digest('hex');
@@ -36,11 +38,21 @@ export interface Rig {
   leftovers(): Promise<string[]>;
 }
 
+/** A lake in this process. */
 export async function makeRig(options: Partial<RefineEngineOptions> = {}): Promise<Rig> {
-  const service = options.blobService ?? BlobServiceClient.fromConnectionString(inject('storage'));
+  const { service } = blobsInProcess();
+  return rigOver(service, service, options);
+}
+
+/** A lake on the test run's storage account; `blobService` may be a wire to it that breaks. */
+export async function makeStorageRig(options: Partial<RefineEngineOptions> = {}): Promise<Rig> {
+  const direct = BlobServiceClient.fromConnectionString(inject('storage'));
+  return rigOver(options.blobService ?? direct, direct, options);
+}
+
+async function rigOver(service: BlobServiceClient, direct: BlobServiceClient, options: Partial<RefineEngineOptions>): Promise<Rig> {
   const name = `lake-${randomUUID()}`;
-  await BlobServiceClient.fromConnectionString(inject('storage')).createContainer(name);
-  const container = BlobServiceClient.fromConnectionString(inject('storage')).getContainerClient(name);
+  const { containerClient: container } = await direct.createContainer(name);
   const workDir = await mkdtemp(join(tmpdir(), 'sluice-test-'));
   onTestFinished(async () => rm(workDir, { recursive: true, force: true }));
   const store = createMemoryStore();

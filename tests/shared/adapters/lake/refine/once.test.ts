@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { judgeTable } from '../delta/checker.ts';
 import { makeFaultyStorage } from '../faulty-storage.ts';
-import { HEADER, makeRig, pipelineOf, rowsOf, type Rig } from '../rig.ts';
+import { HEADER, makeStorageRig, pipelineOf, rowsOf, type Rig } from '../rig.ts';
 
 const PATH = 'bronze/p/input.csv';
 const SILVER = 'silver/p/rows/';
@@ -18,7 +18,7 @@ async function sound(rig: Rig, root: string, versions: number, rows: number): Pr
 
 describe('refining the same dataset again', () => {
   it('answers with the commits that are there, findings included', async () => {
-    const rig = await makeRig();
+    const rig = await makeStorageRig();
     const pipeline = pipelineOf({ source: { badRows: 'quarantine' } });
     const content = `${HEADER}${rowsOf(5)}bad\n`;
 
@@ -35,7 +35,7 @@ describe('refining the same dataset again', () => {
   });
 
   it('needs neither the landed file nor its sight once the commits are there', async () => {
-    const rig = await makeRig();
+    const rig = await makeStorageRig();
     const pipeline = pipelineOf();
     const file = await rig.land(PATH, HEADER + rowsOf(5));
     const request = { pipeline, key: 'b'.repeat(64), container: rig.name, files: [file] };
@@ -46,7 +46,7 @@ describe('refining the same dataset again', () => {
   });
 
   it('gives equal content the same gold digest in a lake of its own', async () => {
-    const [one, two] = [await makeRig(), await makeRig()];
+    const [one, two] = [await makeStorageRig(), await makeStorageRig()];
     const gold = 'SELECT name, count(*) AS n, sum(id) AS total FROM silver GROUP BY name';
     const content = HEADER + Array.from({ length: 3000 }, (_, n) => `${n},g${n % 700},2024-01-01T10:00:00Z,${n}\n`).join('');
 
@@ -57,7 +57,7 @@ describe('refining the same dataset again', () => {
   });
 
   it('keeps equal rows of two datasets apart in a table that grows, and the digest of gold when its rows stay', async () => {
-    const rig = await makeRig();
+    const rig = await makeStorageRig();
     const pipeline = pipelineOf({ gold: 'SELECT DISTINCT id FROM silver ORDER BY id' });
     const first = await rig.refine(pipeline, 'bronze/p/a.csv', HEADER + rowsOf(4));
     const second = await rig.refine(pipeline, 'bronze/p/b.csv', HEADER + rowsOf(4));
@@ -80,7 +80,7 @@ describe('a crash', () => {
     ['between upload and commit of gold', log(GOLD, 0)],
   ])('%s costs nothing: the next try commits each table once', async (_, border) => {
     const storage = await makeFaultyStorage();
-    const rig = await makeRig({ blobService: storage.service });
+    const rig = await makeStorageRig({ blobService: storage.service });
     const pipeline = pipelineOf({ source: { badRows: 'quarantine' } });
     const file = await rig.land(PATH, content);
     const request = { pipeline, key: 'c'.repeat(64), container: rig.name, files: [file] };
@@ -104,7 +104,7 @@ describe('an answer that gets lost', () => {
     ['of an upload, repeated by the SDK', 3, /PUT .*\/silver\/p\/rows\/part-/],
   ])('%s, is known as our own write', async (_, tries, what) => {
     const storage = await makeFaultyStorage(tries);
-    const rig = await makeRig({ blobService: storage.service });
+    const rig = await makeStorageRig({ blobService: storage.service });
     const lost = storage.once(what, 'lose');
 
     const refined = await rig.refine(pipelineOf(), PATH, HEADER + rowsOf(5));
@@ -117,7 +117,7 @@ describe('an answer that gets lost', () => {
 
   it('of a commit, with no second try, is found by the next run', async () => {
     const storage = await makeFaultyStorage();
-    const rig = await makeRig({ blobService: storage.service });
+    const rig = await makeStorageRig({ blobService: storage.service });
     storage.once(log(SILVER, 0), 'lose');
 
     await expect(rig.refine(pipelineOf(), PATH, HEADER + rowsOf(5))).rejects.toMatchObject({ name: 'TransientError' });
@@ -138,7 +138,7 @@ describe('an answer that gets lost', () => {
 describe('another writer in between', () => {
   it('makes silver re-base and gold be computed again from both', async () => {
     const storage = await makeFaultyStorage();
-    const rig = await makeRig({ blobService: storage.service });
+    const rig = await makeStorageRig({ blobService: storage.service });
     const pipeline = pipelineOf();
     const other = rig.another({ blobService: rig.service });
     const race = storage.once(log(SILVER, 0), async () => {
@@ -156,7 +156,7 @@ describe('another writer in between', () => {
 
   it('that dies between silver and gold makes gold be computed again, with its rows too', async () => {
     const storage = await makeFaultyStorage();
-    const rig = await makeRig({ blobService: storage.service });
+    const rig = await makeStorageRig({ blobService: storage.service });
     const pipeline = pipelineOf();
     const race = storage.once(log(SILVER, 0), async () => {
       const dying = await makeFaultyStorage();
@@ -174,7 +174,7 @@ describe('another writer in between', () => {
 
   it('that replaces gold while it is computed makes it be computed again: nothing newer is overwritten by older', async () => {
     const storage = await makeFaultyStorage();
-    const rig = await makeRig({ blobService: storage.service });
+    const rig = await makeStorageRig({ blobService: storage.service });
     const pipeline = pipelineOf();
     const race = storage.once(log(GOLD, 0), async () => {
       const quiet = await makeFaultyStorage();
@@ -189,7 +189,7 @@ describe('another writer in between', () => {
   });
 
   it('with the same key, at the same time, commits nothing twice', async () => {
-    const rig = await makeRig();
+    const rig = await makeStorageRig();
     const pipeline = pipelineOf({ source: { badRows: 'quarantine' } });
     const file = await rig.land(PATH, `${HEADER}${rowsOf(5)}bad\n`);
     const request = { pipeline, key: 'e'.repeat(64), container: rig.name, files: [file] };
