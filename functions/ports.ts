@@ -7,22 +7,22 @@ import type { Entra } from '../shared/clients/entra.ts';
 import type { Config } from '../shared/config/config.ts';
 import { ConfigError, RejectedError } from '../shared/errors/errors.ts';
 import type { Lake, RefineEngine, Store } from '../shared/ports/lake.ts';
-import type { Announcer, Workspace } from '../shared/ports/platform.ts';
+import type { Announcer } from '../shared/ports/platform.ts';
 import type { ArtifactStore, ServingPlatform } from '../shared/ports/serving-platform.ts';
 import type { Stores } from '../shared/ports/stores.ts';
-import type { TrainingBackend } from '../shared/ports/training-backend.ts';
 import type { LineageSink } from '../shared/ports/lineage.ts';
+import type { Residency } from '../shared/decisions/choose-backend.ts';
 import { withLineage } from './activities/lineage.ts';
+import { createTrainingPlaces, type TrainingPlaces } from './backends.ts';
 import { lazily, once } from './lazy.ts';
 
-export interface Ports extends Stores {
+export interface Ports extends Stores, TrainingPlaces {
   lake: Lake;
   engine: RefineEngine;
   store: Store;
-  backends: Readonly<Record<string, TrainingBackend>>;
+  residency: Residency;
   platform: ServingPlatform;
   artifacts: ArtifactStore;
-  workspace: Workspace | null;
   announcer: Announcer;
   /** Messages that wait in a queue of the landing account, about. */
   queueDepth(queue: string): Promise<number>;
@@ -47,8 +47,8 @@ export function createPorts(config: Config): Ports {
     }),
     engine: lazily<RefineEngine>(async () => refineEngine(config, await lakeBlobs(), store)),
     ...awsPorts(config, entra),
-    backends: config.kubeflow ? { kubeflow: kubeflow(config.kubeflow, entra) } : {},
-    workspace: config.azureml ? workspace(config.azureml, entra) : null,
+    ...createTrainingPlaces(config, entra),
+    residency: config.residency,
     announcer: withLineageOf(config, stores, entra, announcer(config.topic, entra)),
     queueDepth: async (queue) =>
       (await queueService(config.events.queue, entra))
@@ -93,6 +93,7 @@ function tableStores(config: Config, entra: Identity, store: Store): Stores {
     promotions: part('promotions'),
     serving: part('serving'),
     pipelines: part('pipelines'),
+    budgets: part('budgets'),
     audit: part('audit'),
   };
 }
@@ -128,34 +129,6 @@ function awsPorts(config: Config, entra: Identity): { platform: ServingPlatform;
     platform: lazily<ServingPlatform>(async () => (await load()).platform),
     artifacts: lazily<ArtifactStore>(async () => (await load()).artifacts),
   };
-}
-
-function kubeflow(settings: NonNullable<Config['kubeflow']>, entra: Identity): TrainingBackend {
-  return lazily<TrainingBackend>(async () => {
-    const { createKubeflowBackend } = await import('../shared/adapters/kubeflow/backend.ts');
-    return createKubeflowBackend({
-      baseUrl: settings.url,
-      namespace: settings.namespace,
-      experiment: 'sluice',
-      getToken: async () => (settings.audience === null ? null : (await entra()).getToken(settings.audience)),
-      ...(settings.caFile === null ? {} : { caFile: settings.caFile }),
-      now: Date.now,
-      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    });
-  });
-}
-
-function workspace(settings: NonNullable<Config['azureml']>, entra: Identity): Workspace {
-  return lazily<Workspace>(async () => {
-    const [{ createArm }, { createWorkspace }, { credential }] = await Promise.all([
-      import('../shared/clients/arm.ts'),
-      import('../shared/adapters/azureml/workspace.ts'),
-      entra(),
-    ]);
-    const { armEndpoint, subscriptionId, resourceGroup } = settings;
-    const arm = createArm({ credential, endpoint: armEndpoint, subscriptionId, allowInsecureLoopback: true });
-    return createWorkspace({ arm, resourceGroup, workspace: settings.workspace });
-  });
 }
 
 function announcer(topic: string | null, entra: Identity): Announcer {

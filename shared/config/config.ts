@@ -1,5 +1,7 @@
 // The only place that reads the environment. Every setting says who owns it, whether it is secret, and its name in infra.
 import * as z from 'zod';
+import { Name } from '../contracts/identifiers.ts';
+import { BackendName } from '../contracts/pipeline/train.ts';
 import { ConfigError } from '../errors/errors.ts';
 
 /** One setting, for people and for infra: `npm run schema` writes them to docs/settings.md. */
@@ -50,6 +52,34 @@ export const SETTINGS: readonly Setting[] = [
   setting('KUBEFLOW_NAMESPACE', 'training', 'Profile namespace of runs', { required: false }),
   setting('KUBEFLOW_TOKEN_AUDIENCE', 'training', 'Audience of the bearer token for Kubeflow; none without it', { required: false }),
   setting('KUBEFLOW_CA_FILE', 'training', "PEM file of the gateway's own certificate authority", { required: false }),
+  setting('KUBEFLOW_SERVICE_ACCOUNT', 'training', 'NAMESPACE/NAME whose tokens (by TokenRequest) Kubeflow takes instead of Entra’s', {
+    required: false,
+  }),
+  setting('KUBEFLOW_PULL_SECRETS', 'training', 'Names of image pull secrets of the namespace, with commas', { required: false }),
+  setting('KUBEFLOW_PIPELINE_ROOT', 'training', 'Where artifacts are kept (s3://, minio://, gs://); the namespace’s default without it', {
+    required: false,
+  }),
+  setting('KUBEFLOW_SITE_CLAIM', 'training', 'Volume claim with the data of the site, for pipelines with data: on-premises', {
+    required: false,
+  }),
+  setting('KUBERNETES_URL', 'training', 'API server of the cluster that Kubeflow runs on: machines are looked at there', {
+    required: false,
+  }),
+  setting('KUBERNETES_TOKEN_AUDIENCE', 'training', 'Audience of the bearer token for the API server; none without it', { required: false }),
+  setting('KUBERNETES_CA_FILE', 'training', "PEM file of the cluster's certificate authority", { required: false }),
+  setting('DATABRICKS_URL', 'training', 'Address of the Databricks workspace', { required: false }),
+  setting('DATABRICKS_CLUSTER_ID', 'training', 'Cluster that runs attach to', { required: false }),
+  setting('DATABRICKS_STORE_VOLUME', 'training', 'Volume over the store’s container: /Volumes/CATALOG/SCHEMA/NAME', { required: false }),
+  setting('DATABRICKS_WHEELS', 'training', 'Folder of pinned wheels in a volume', { required: false }),
+  setting('DATABRICKS_AUDIENCE', 'training', 'Audience of tokens for Databricks (default its Azure application)', { required: false }),
+  setting('SLUICE_LOCAL_JOBS', 'training', 'Folder of jobs that run on this machine; no local backend without it (development only)', {
+    required: false,
+  }),
+  setting('SLUICE_LOCAL_COMPONENTS', 'training', 'Folder of the components that the local backend runs', { required: false }),
+  setting('SLUICE_LOCAL_PYTHON', 'training', 'Python that the local backend runs them with', { required: false }),
+  setting('SLUICE_RESIDENCY', 'training', 'Where backends keep data, for choose: residency, e.g. kubeflow=plant-3,azureml=eu', {
+    required: false,
+  }),
   setting('AWS_REGION', 'serving', 'Region of the security token service', { required: false }),
   setting('SLUICE_AWS_ROLE_ARN', 'serving', 'Role that Sluice assumes by its Entra token', { required: false }),
   setting('SLUICE_AWS_AUDIENCE', 'serving', 'Audience that the AWS identity provider expects (api://aws-sagemaker)', { required: false }),
@@ -57,6 +87,13 @@ export const SETTINGS: readonly Setting[] = [
   setting('AZUREML_SUBSCRIPTION_ID', 'training', 'Subscription of the Azure ML workspace', { required: false }),
   setting('AZUREML_RESOURCE_GROUP', 'training', 'Resource group of the workspace', { required: false }),
   setting('AZUREML_WORKSPACE', 'training', 'Name of the workspace', { required: false }),
+  setting('AZUREML_DATASTORE', 'training', 'Datastore of the workspace on the store’s container; without it the workspace does not train', {
+    required: false,
+  }),
+  setting('AZUREML_COMPUTE', 'training', 'Compute of the workspace that trains (default serverless)', { required: false }),
+  setting('AZUREML_JOB_CLIENT_ID', 'training', 'Client id of the user-assigned identity that jobs run as', { required: false }),
+  setting('AZUREML_API_VERSION', 'training', 'api-version of Azure ML (default 2025-12-01)', { required: false }),
+  setting('AZUREML_REGISTRY', 'training', 'Azure ML registry that models go to prod by', { required: false }),
   setting('SLUICE_LINEAGE_URL', 'operations', 'Address that takes OpenLineage events', { required: false }),
   setting('SLUICE_LINEAGE_AUDIENCE', 'operations', 'Audience of the bearer token for the lineage address; none without it', {
     required: false,
@@ -70,6 +107,8 @@ export const SETTINGS: readonly Setting[] = [
 ];
 
 const url = z.url({ protocol: /^https?$/ });
+const text = z.string().min(1).nullable();
+const volume = z.string().regex(/^\/Volumes(\/[A-Za-z0-9_.-]+){3,}$/, 'expected /Volumes/CATALOG/SCHEMA/NAME');
 const endpoint = z.union([z.strictObject({ connectionString: z.string().min(1) }), z.strictObject({ uri: url })]);
 
 const Config = z.strictObject({
@@ -81,22 +120,55 @@ const Config = z.strictObject({
   api: z.strictObject({ issuer: z.string().min(1), audience: z.string().min(1), jwksUri: url }),
   identity: z.strictObject({ clientId: z.uuid().nullable() }),
   kubeflow: z
-    .strictObject({ url, namespace: z.string().min(1), audience: z.string().nullable(), caFile: z.string().nullable() })
+    .strictObject({
+      url,
+      namespace: z.string().min(1),
+      audience: text,
+      caFile: text,
+      serviceAccount: z
+        .string()
+        .regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, 'expected NAMESPACE/NAME')
+        .nullable(),
+      pullSecrets: text,
+      pipelineRoot: text,
+      siteClaim: text,
+    })
     .nullable(),
+  kubernetes: z.strictObject({ url, audience: text, caFile: text }).nullable(),
+  databricks: z
+    .strictObject({ url, cluster: z.string().min(1), storeVolume: volume, wheels: volume, audience: z.string().min(1) })
+    .nullable(),
+  local: z.strictObject({ jobs: z.string().min(1), components: z.string().min(1), python: text }).nullable(),
+  residency: z.partialRecord(BackendName, z.array(Name)),
   aws: z.strictObject({ region: z.string().min(1), roleArn: z.string().startsWith('arn:'), audience: z.string().min(1) }).nullable(),
   azureml: z
-    .strictObject({ armEndpoint: url, subscriptionId: z.uuid(), resourceGroup: z.string().min(1), workspace: z.string().min(1) })
+    .strictObject({
+      armEndpoint: url,
+      subscriptionId: z.uuid(),
+      resourceGroup: z.string().min(1),
+      workspace: z.string().min(1),
+      datastore: text,
+      compute: z.string().min(1),
+      jobClientId: z.uuid().nullable(),
+      apiVersion: z.iso.date(),
+      registry: text,
+    })
     .nullable(),
   topic: url.nullable(),
   lineage: z.strictObject({ url: url.nullable(), audience: z.string().nullable(), file: z.string().nullable() }),
 });
 export type Config = z.infer<typeof Config>;
 
+/** Azure Databricks in Entra (facts/azure.md §6). */
+const DATABRICKS_APPLICATION = '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d';
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads and checks the environment; every problem is reported, not only the first. An empty string counts as unset. */
 export function loadConfig(environment: Environment = process.env): Config {
   const get = (name: string): string | undefined => environment[name]?.trim() || undefined;
+  const or = (name: string, fallback: string): string => get(name) ?? fallback;
+  const orNull = (name: string): string | null => get(name) ?? null;
   const problems: string[] = [];
   const group = <Keys extends string>(
     names: Record<Keys, string>,
@@ -123,8 +195,23 @@ export function loadConfig(environment: Environment = process.env): Config {
       resourceGroup: 'AZUREML_RESOURCE_GROUP',
       workspace: 'AZUREML_WORKSPACE',
       armEndpoint: 'SLUICE_ARM_ENDPOINT',
+      datastore: 'AZUREML_DATASTORE',
+      compute: 'AZUREML_COMPUTE',
+      jobClientId: 'AZUREML_JOB_CLIENT_ID',
+      apiVersion: 'AZUREML_API_VERSION',
+      registry: 'AZUREML_REGISTRY',
     },
-    ['SLUICE_ARM_ENDPOINT'],
+    ['SLUICE_ARM_ENDPOINT', 'AZUREML_DATASTORE', 'AZUREML_COMPUTE', 'AZUREML_JOB_CLIENT_ID', 'AZUREML_API_VERSION', 'AZUREML_REGISTRY'],
+  );
+  const databricks = group(
+    {
+      url: 'DATABRICKS_URL',
+      cluster: 'DATABRICKS_CLUSTER_ID',
+      storeVolume: 'DATABRICKS_STORE_VOLUME',
+      wheels: 'DATABRICKS_WHEELS',
+      audience: 'DATABRICKS_AUDIENCE',
+    },
+    ['DATABRICKS_AUDIENCE'],
   );
   const raw = {
     lake: { blob: service('Lake', 'blobServiceUri'), account: get('SLUICE_LAKE_ACCOUNT'), container: get('SLUICE_LAKE_CONTAINER') },
@@ -132,23 +219,53 @@ export function loadConfig(environment: Environment = process.env): Config {
     state: {
       blob: service('State', 'blobServiceUri'),
       table: service('State', 'tableServiceUri'),
-      container: get('SLUICE_STORE_CONTAINER') ?? 'sluice',
+      container: or('SLUICE_STORE_CONTAINER', 'sluice'),
     },
-    refine: { workDir: get('SLUICE_WORK_DIR') ?? null, memoryLimitMb: get('SLUICE_MEMORY_LIMIT_MB') ?? '512' },
-    poll: { firstSeconds: get('SLUICE_POLL_FIRST_SECONDS') ?? '5', maxSeconds: get('SLUICE_POLL_MAX_SECONDS') ?? '60' },
+    refine: { workDir: orNull('SLUICE_WORK_DIR'), memoryLimitMb: or('SLUICE_MEMORY_LIMIT_MB', '512') },
+    poll: { firstSeconds: or('SLUICE_POLL_FIRST_SECONDS', '5'), maxSeconds: or('SLUICE_POLL_MAX_SECONDS', '60') },
     api: { issuer: get('SLUICE_TOKEN_ISSUER'), audience: get('SLUICE_TOKEN_AUDIENCE'), jwksUri: get('SLUICE_JWKS_URI') },
-    identity: { clientId: get('SLUICE_CLIENT_ID') ?? null },
+    identity: { clientId: orNull('SLUICE_CLIENT_ID') },
     kubeflow: group(
-      { url: 'KUBEFLOW_URL', namespace: 'KUBEFLOW_NAMESPACE', audience: 'KUBEFLOW_TOKEN_AUDIENCE', caFile: 'KUBEFLOW_CA_FILE' },
-      ['KUBEFLOW_TOKEN_AUDIENCE', 'KUBEFLOW_CA_FILE'],
+      {
+        url: 'KUBEFLOW_URL',
+        namespace: 'KUBEFLOW_NAMESPACE',
+        audience: 'KUBEFLOW_TOKEN_AUDIENCE',
+        caFile: 'KUBEFLOW_CA_FILE',
+        serviceAccount: 'KUBEFLOW_SERVICE_ACCOUNT',
+        pullSecrets: 'KUBEFLOW_PULL_SECRETS',
+        pipelineRoot: 'KUBEFLOW_PIPELINE_ROOT',
+        siteClaim: 'KUBEFLOW_SITE_CLAIM',
+      },
+      [
+        'KUBEFLOW_TOKEN_AUDIENCE',
+        'KUBEFLOW_CA_FILE',
+        'KUBEFLOW_SERVICE_ACCOUNT',
+        'KUBEFLOW_PULL_SECRETS',
+        'KUBEFLOW_PIPELINE_ROOT',
+        'KUBEFLOW_SITE_CLAIM',
+      ],
     ),
+    kubernetes: group({ url: 'KUBERNETES_URL', audience: 'KUBERNETES_TOKEN_AUDIENCE', caFile: 'KUBERNETES_CA_FILE' }, [
+      'KUBERNETES_TOKEN_AUDIENCE',
+      'KUBERNETES_CA_FILE',
+    ]),
+    databricks: databricks && { ...databricks, audience: databricks.audience ?? DATABRICKS_APPLICATION },
+    local: group({ jobs: 'SLUICE_LOCAL_JOBS', components: 'SLUICE_LOCAL_COMPONENTS', python: 'SLUICE_LOCAL_PYTHON' }, [
+      'SLUICE_LOCAL_PYTHON',
+    ]),
+    residency: residencyOf(or('SLUICE_RESIDENCY', '')),
     aws: group({ region: 'AWS_REGION', roleArn: 'SLUICE_AWS_ROLE_ARN', audience: 'SLUICE_AWS_AUDIENCE' }),
-    azureml: azureml && { ...azureml, armEndpoint: azureml.armEndpoint ?? 'https://management.azure.com' },
-    topic: get('SLUICE_TOPIC_ENDPOINT') ?? null,
+    azureml: azureml && {
+      ...azureml,
+      armEndpoint: azureml.armEndpoint ?? 'https://management.azure.com',
+      compute: azureml.compute ?? 'serverless',
+      apiVersion: azureml.apiVersion ?? '2025-12-01',
+    },
+    topic: orNull('SLUICE_TOPIC_ENDPOINT'),
     lineage: {
-      url: get('SLUICE_LINEAGE_URL') ?? null,
-      audience: get('SLUICE_LINEAGE_AUDIENCE') ?? null,
-      file: get('SLUICE_LINEAGE_FILE') ?? null,
+      url: orNull('SLUICE_LINEAGE_URL'),
+      audience: orNull('SLUICE_LINEAGE_AUDIENCE'),
+      file: orNull('SLUICE_LINEAGE_FILE'),
     },
   };
   const parsed = Config.safeParse(raw);
@@ -160,6 +277,17 @@ export function loadConfig(environment: Environment = process.env): Config {
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   return parsed.data;
+}
+
+/** `kubeflow=plant-3,azureml=eu,azureml=us` → places by backend; what is not of this form fails the check of the schema. */
+function residencyOf(text: string): Record<string, string[]> {
+  const places: Record<string, string[]> = {};
+  for (const part of text.split(',').map((one) => one.trim())) {
+    if (part === '') continue;
+    const [backend = '', place = ''] = part.split('=').map((one) => one.trim());
+    (places[backend] ??= []).push(place);
+  }
+  return places;
 }
 
 /** The setting's name for a place in the configuration, so that the message names what a person can set. Values are never shown. */
@@ -179,6 +307,14 @@ function nameOf(path: readonly PropertyKey[]): string {
     'refine.memoryLimitMb': 'SLUICE_MEMORY_LIMIT_MB',
     'poll.firstSeconds': 'SLUICE_POLL_FIRST_SECONDS',
     'poll.maxSeconds': 'SLUICE_POLL_MAX_SECONDS',
+    'kubeflow.serviceAccount': 'KUBEFLOW_SERVICE_ACCOUNT',
+    'kubernetes.url': 'KUBERNETES_URL',
+    'databricks.url': 'DATABRICKS_URL',
+    'databricks.storeVolume': 'DATABRICKS_STORE_VOLUME',
+    'databricks.wheels': 'DATABRICKS_WHEELS',
+    'azureml.jobClientId': 'AZUREML_JOB_CLIENT_ID',
+    'azureml.apiVersion': 'AZUREML_API_VERSION',
+    residency: 'SLUICE_RESIDENCY',
     'kubeflow.url': 'KUBEFLOW_URL',
     'kubeflow.namespace': 'KUBEFLOW_NAMESPACE',
     'aws.region': 'AWS_REGION',

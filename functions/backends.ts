@@ -1,0 +1,164 @@
+// From configuration to the places that train, and to what Azure ML keeps of trainings. Each adapter is loaded on first use.
+import { join } from 'node:path';
+import type { Arm } from '../shared/clients/arm.ts';
+import type { Entra } from '../shared/clients/entra.ts';
+import type { Kubernetes } from '../shared/clients/kubernetes.ts';
+import type { Config } from '../shared/config/config.ts';
+import type { AssetRegistry } from '../shared/ports/asset-registry.ts';
+import type { Workspace } from '../shared/ports/platform.ts';
+import type { RunLogger } from '../shared/ports/run-logger.ts';
+import type { SweepBackend } from '../shared/ports/sweep-backend.ts';
+import type { TrainingBackend } from '../shared/ports/training-backend.ts';
+import { lazily, once } from './lazy.ts';
+
+type Identity = () => Promise<Entra>;
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export interface TrainingPlaces {
+  backends: Readonly<Record<string, TrainingBackend>>;
+  /** Searches that a backend runs by itself, by its name. */
+  sweeps: Readonly<Record<string, SweepBackend>>;
+  workspace: Workspace | null;
+  runLogger: RunLogger | null;
+  assets: AssetRegistry | null;
+}
+
+export function createTrainingPlaces(config: Config, entra: Identity): TrainingPlaces {
+  const azureml = config.azureml ? azureMl(config.azureml, entra) : null;
+  return {
+    backends: {
+      ...(config.kubeflow ? { kubeflow: kubeflow(config.kubeflow, config.kubernetes, entra) } : {}),
+      ...(azureml?.backend ? { azureml: azureml.backend } : {}),
+      ...(config.databricks ? { databricks: databricks(config.databricks, entra) } : {}),
+      ...(config.local ? { local: local(config.local) } : {}),
+    },
+    sweeps: azureml?.sweeps ? { azureml: azureml.sweeps } : {},
+    workspace: azureml?.workspace ?? null,
+    runLogger: azureml?.runLogger ?? null,
+    assets: azureml?.assets ?? null,
+  };
+}
+
+function kubeflow(settings: NonNullable<Config['kubeflow']>, cluster: Config['kubernetes'], entra: Identity): TrainingBackend {
+  return lazily<TrainingBackend>(async () => {
+    const { createKubeflowBackend } = await import('../shared/adapters/kubeflow/backend.ts');
+    const client = cluster === null ? null : await kubernetes(cluster, entra);
+    const [accountNamespace = '', accountName = ''] = settings.serviceAccount?.split('/') ?? [];
+    return createKubeflowBackend({
+      baseUrl: settings.url,
+      namespace: settings.namespace,
+      experiment: 'sluice',
+      getToken: async () => (settings.audience === null ? null : (await entra()).getToken(settings.audience)),
+      ...(settings.serviceAccount === null
+        ? {}
+        : {
+            serviceAccount: {
+              namespace: accountNamespace,
+              name: accountName,
+              audience: settings.audience ?? 'pipelines.kubeflow.org',
+            },
+          }),
+      ...(client === null ? {} : { kubernetes: { client } }),
+      pods: {
+        ...(settings.pullSecrets === null ? {} : { imagePullSecrets: settings.pullSecrets.split(',').map((one) => one.trim()) }),
+        ...(settings.siteClaim === null ? {} : { site: { claim: settings.siteClaim, mountPath: '/site' } }),
+      },
+      ...(settings.pipelineRoot === null ? {} : { pipelineRoot: settings.pipelineRoot }),
+      ...(settings.caFile === null ? {} : { caFile: settings.caFile }),
+      now: Date.now,
+      sleep,
+    });
+  });
+}
+
+async function kubernetes(settings: NonNullable<Config['kubernetes']>, entra: Identity): Promise<Kubernetes> {
+  const { createKubernetes } = await import('../shared/clients/kubernetes.ts');
+  return createKubernetes({
+    server: settings.url,
+    getToken: async () => (settings.audience === null ? null : (await entra()).getToken(settings.audience)),
+    ...(settings.caFile === null ? {} : { caFile: settings.caFile }),
+    now: Date.now,
+    sleep,
+  });
+}
+
+interface AzureMl {
+  workspace: Workspace;
+  backend: TrainingBackend | null;
+  sweeps: SweepBackend | null;
+  runLogger: RunLogger;
+  assets: AssetRegistry | null;
+}
+
+function azureMl(settings: NonNullable<Config['azureml']>, entra: Identity): AzureMl {
+  const { armEndpoint, subscriptionId, resourceGroup, workspace, datastore, registry } = settings;
+  const arm = once(async (): Promise<Arm> => {
+    const [{ createArm }, { credential }] = await Promise.all([import('../shared/clients/arm.ts'), entra()]);
+    return createArm({ credential, endpoint: armEndpoint, subscriptionId, allowInsecureLoopback: true });
+  });
+  const place = async () => ({ arm: await arm(), resourceGroup, workspace, apiVersion: settings.apiVersion });
+  const options = async (store: string) => ({
+    ...(await place()),
+    datastore: store,
+    compute: settings.compute,
+    ...(settings.jobClientId === null ? {} : { clientId: settings.jobClientId }),
+    sleep,
+  });
+  return {
+    workspace: lazily<Workspace>(async () => (await import('../shared/adapters/azureml/workspace.ts')).createWorkspace(await place())),
+    runLogger: lazily<RunLogger>(async () => (await import('../shared/adapters/azureml/run-logger.ts')).createRunLogger(await place())),
+    backend:
+      datastore === null
+        ? null
+        : lazily<TrainingBackend>(async () =>
+            (await import('../shared/adapters/azureml/backend.ts')).createAzureMlBackend(await options(datastore)),
+          ),
+    sweeps:
+      datastore === null
+        ? null
+        : lazily<SweepBackend>(async () =>
+            (await import('../shared/adapters/azureml/sweep.ts')).createAzureMlSweeps(await options(datastore)),
+          ),
+    assets:
+      datastore === null
+        ? null
+        : lazily<AssetRegistry>(async () => {
+            const { createAssetRegistry } = await import('../shared/adapters/azureml/assets.ts');
+            const target = registry === null ? {} : { registry: { subscriptionId, resourceGroup, registry } };
+            return createAssetRegistry({ ...(await place()), datastore, ...target });
+          }),
+  };
+}
+
+function databricks(settings: NonNullable<Config['databricks']>, entra: Identity): TrainingBackend {
+  return lazily<TrainingBackend>(async () => {
+    const { createDatabricksBackend } = await import('../shared/adapters/databricks/backend.ts');
+    return createDatabricksBackend({
+      url: settings.url,
+      getToken: async () => (await entra()).getToken(settings.audience),
+      storeVolume: settings.storeVolume,
+      wheels: settings.wheels,
+      cluster: { existing: settings.cluster },
+      environment: {},
+      now: Date.now,
+      sleep,
+    });
+  });
+}
+
+function local({ jobs, components, python }: NonNullable<Config['local']>): TrainingBackend {
+  return lazily<TrainingBackend>(async () => {
+    const [{ createLocalBackend }, { readdir }] = await Promise.all([
+      import('../shared/adapters/local/backend.ts'),
+      import('node:fs/promises'),
+    ]);
+    const names = (await readdir(components, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    const folders = names.map((name) => [name, { folder: join(components, name), pythonPath: ['.', '../protocol'] }]);
+    return createLocalBackend({
+      root: jobs,
+      components: Object.fromEntries(folders) as Record<string, { folder: string; pythonPath: string[] }>,
+      ...(python === null ? {} : { programs: { python3: python } }),
+      now: Date.now,
+    });
+  });
+}
