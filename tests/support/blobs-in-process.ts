@@ -93,14 +93,14 @@ class Account {
     const name = `${container}/${path}`;
     switch (`${request.method} ${operation ?? ''}`.trim()) {
       case 'PUT':
-        return (await this.refusal(request, name)) ?? this.put(request, name, await bytesOf(request.body));
+        return this.refusal(request, name) ?? this.put(request, name, await bytesOf(request.body));
       case 'PUT block':
         return this.stage(name, url.searchParams.get('blockid')!, await bytesOf(request.body));
       case 'PUT blocklist':
-        return (await this.refusal(request, name)) ?? this.join(request, name, (await bytesOf(request.body)).toString('utf8'));
+        return this.refusal(request, name) ?? this.join(request, name, (await bytesOf(request.body)).toString('utf8'));
       case 'GET':
       case 'HEAD':
-        return (await this.refusal(request, name)) ?? this.read(request, name);
+        return this.refusal(request, name) ?? this.read(request, name);
       case 'DELETE':
         return this.blobs.delete(name) ? { status: 202 } : failed(404, 'BlobNotFound');
       default:

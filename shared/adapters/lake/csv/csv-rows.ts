@@ -96,10 +96,22 @@ export async function defineExact(duck: Duck, files: CsvFiles, bad: BadRows, rea
   const good = await setBadValuesAside(duck, source, names.places, paths, bad, reader);
   const path = paths.length === 1 ? sqlText(paths[0]!) : `list_extract([${paths.map(sqlText).join(', ')}], _file + 1)`;
   const own = Object.keys(source.columns).map(sqlName).join(', ');
-  await duck.run(
-    `CREATE OR REPLACE TEMP VIEW ${names.view} AS SELECT ${own}, _row, ${path} AS _file FROM ${names.places} ${good === null ? '' : `WHERE ${good}`}`,
-  );
+  const rest = good === null ? names.places : await goodRows(duck, files, good);
+  await duck.run(`CREATE OR REPLACE TEMP VIEW ${names.view} AS SELECT ${own}, _row, ${path} AS _file FROM ${rest}`);
   return readRows;
+}
+
+/**
+ * The good rows as a file of their own. A condition would not do: DuckDB may run the owner's casts before it, on the very values that
+ * were set aside.
+ */
+async function goodRows(duck: Duck, { source, number }: CsvFiles, good: string): Promise<string> {
+  const file = join(duck.dir, `good-${number}.parquet`);
+  const columns = ['_file', '_row', ...Object.keys(source.columns).map(sqlName)].join(', ');
+  await duck.run(
+    `COPY (SELECT ${columns} FROM ${csvNames(number).places} WHERE ${good}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION snappy)`,
+  );
+  return `read_parquet(${sqlText(file)}, hive_partitioning = false)`;
 }
 
 /** Scans every file into one local file of well-formed rows, each with file number, line and place before it. */

@@ -36,7 +36,8 @@ export async function sizeOf(container: ContainerClient, files: DatasetFiles): P
     while (next < all.length) {
       const file = all[next]!;
       next += 1;
-      bytes += await bytesOf(container, file);
+      const found = await bytesOf(container, file);
+      bytes += found;
     }
   };
   await Promise.all(Array.from({ length: ASK_AT_ONCE }, worker));
