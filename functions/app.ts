@@ -14,6 +14,8 @@ import { land } from '../orchestrations/land.ts';
 import { promote } from '../orchestrations/promote.ts';
 import { refine } from '../orchestrations/refine.ts';
 import { retrain } from '../orchestrations/retrain.ts';
+import { sweep } from '../orchestrations/sweep.ts';
+import { sweepTrial } from '../orchestrations/sweep-trial.ts';
 import { train } from '../orchestrations/train.ts';
 import { dataActivities } from './activities/data.ts';
 import { runActivities } from './activities/runs.ts';
@@ -51,6 +53,8 @@ for (const [name, story] of Object.entries({
   promote,
   'await-job': awaitJob,
   'await-turn': awaitTurn,
+  sweep,
+  'sweep-trial': sweepTrial,
 }))
   df.app.orchestration(name, story);
 df.app.entity(ENDPOINT_LOCK, endpointLock);

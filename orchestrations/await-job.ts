@@ -48,9 +48,9 @@ function* watch(context: OrchestrationContext, given: AwaitJobInput): Story<JobE
 }
 
 /** null when the backend did not answer: the job goes on without us watching, so an outage is no reason to give it up before its deadline. */
-function* look(context: OrchestrationContext, { backend, jobId }: AwaitJobInput): Story<JobState | null> {
+function* look(context: OrchestrationContext, { backend, jobId, search }: AwaitJobInput): Story<JobState | null> {
   try {
-    return yield* call(context, readJob, { backend, jobId });
+    return yield* call(context, readJob, { backend, jobId, ...(search ? { search } : {}) });
   } catch (error) {
     if (error instanceof ActivityRejected) throw error;
     return null;
@@ -66,7 +66,8 @@ function* giveUpWhereDue(context: OrchestrationContext, input: AwaitJobInput, st
     reached = limitReached(watched, state, now(context));
   }
   if (reached) {
-    yield* call(context, cancelJob, { backend: input.backend, jobId: input.jobId, reason: reached.reason });
+    const { backend, jobId, search } = input;
+    yield* call(context, cancelJob, { backend, jobId, reason: reached.reason, ...(search ? { search } : {}) });
     // From here on it is looked at often: what it comes to decides how the run ends.
     return { ...watched, givenUp: { ...reached, at: now(context) }, waitSeconds: input.policy.pollFirstSeconds };
   }

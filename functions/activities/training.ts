@@ -1,4 +1,5 @@
 // Steps on a training backend's jobs, and the artifact that one of them publishes.
+import type { z } from 'zod';
 import {
   cancelJob,
   checkBackends,
@@ -9,7 +10,7 @@ import {
 } from '../../shared/contracts/activities/training.ts';
 import type { ParamOverrides } from '../../shared/contracts/stories.ts';
 import type { StagedFile } from '../../shared/contracts/tables.ts';
-import type { JobExport, JobFile } from '../../shared/contracts/training.ts';
+import type { JobExport, JobFile, JobSpec } from '../../shared/contracts/training.ts';
 import { residencyProblem, type BackendCheck, type Residency } from '../../shared/decisions/choose-backend.ts';
 import { durationSeconds } from '../../shared/decisions/durations.ts';
 import { trialJobName } from '../../shared/decisions/identity.ts';
@@ -33,11 +34,12 @@ import { pipelineVersion } from './data.ts';
 import { perform, type Activity } from './kit.ts';
 import { moneyActivities, type MoneyPorts } from './money.ts';
 import { reportActivities } from './reports.ts';
+import { searchOf, searchState, sweepActivities, type SweepPorts } from './sweeps.ts';
 import { trackingActivities, type TrackingPorts } from './tracking.ts';
 
 export { MAX_REPORT_BYTES } from './reports.ts';
 
-export interface TrainingPorts extends MoneyPorts, TrackingPorts {
+export interface TrainingPorts extends MoneyPorts, TrackingPorts, SweepPorts {
   backends: Readonly<Record<string, TrainingBackend>>;
   store: Store;
   artifacts: ArtifactStore;
@@ -56,6 +58,7 @@ export function trainingActivities(ports: TrainingPorts): Activity[] {
     ...reportActivities(ports),
     ...moneyActivities(ports),
     ...trackingActivities(ports),
+    ...sweepActivities(ports, { jobOf: (asked) => jobOf(ports, asked), backendOf: (name) => backendOf(ports, name) }),
   ];
 }
 
@@ -65,22 +68,8 @@ function jobActivities(ports: TrainingPorts): Activity[] {
       checks: await checkInOrder(ports, pipeline, contractDigest, overrides),
     })),
 
-    perform(submitTraining, async ({ backend, runId, pipeline, contractDigest, overrides, gold, specDigest, files, trial }) => {
-      const version = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
-      const train = overridden(version.spec.train, overrides);
-      const seconds = urlSeconds(train.deadline);
-      const folder = runFolder(runId, trial);
-      const planned = trial === undefined ? trainingExports(folder, train) : trialExports(folder, train);
-      const job = trainingJob({
-        name: trial === undefined ? runId : trialJobName(runId, trial),
-        runId,
-        version,
-        train,
-        gold,
-        specDigest,
-        files: await signedFiles(ports.store, files, seconds),
-        exports: await signedExports(ports.store, planned, seconds),
-      });
+    perform(submitTraining, async ({ backend, ...work }) => {
+      const job = await jobOf(ports, work);
       return { ...(await backendOf(ports, backend).submit(job)), jobName: job.name };
     }),
 
@@ -104,10 +93,12 @@ function jobActivities(ports: TrainingPorts): Activity[] {
       return { job: { ...(await backendOf(ports, request.backend).submit(job)), jobName: job.name }, artifactUri };
     }),
 
-    perform(readJob, ({ backend, jobId }) => backendOf(ports, backend).get(jobId)),
+    perform(readJob, ({ backend, jobId, search }) =>
+      search ? searchState(ports, backend, jobId, search) : backendOf(ports, backend).get(jobId),
+    ),
 
-    perform(cancelJob, async ({ backend, jobId, reason }) => {
-      await backendOf(ports, backend).cancel(jobId, reason);
+    perform(cancelJob, async ({ backend, jobId, reason, search }) => {
+      await (search ? searchOf(ports, backend) : backendOf(ports, backend)).cancel(jobId, reason);
       return {};
     }),
 
@@ -128,6 +119,30 @@ function jobActivities(ports: TrainingPorts): Activity[] {
       return { artifactUri: `s3://${bucket}/${key}` };
     }),
   ];
+}
+
+type Work = Omit<z.output<typeof submitTraining.input>, 'backend'>;
+
+/** The job of a training, or of one trial: signed in and out, so that it needs no identity of its own. */
+async function jobOf(
+  ports: TrainingPorts,
+  { runId, pipeline, contractDigest, overrides, gold, specDigest, files, trial }: Work,
+): Promise<JobSpec> {
+  const version = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
+  const train = overridden(version.spec.train, overrides);
+  const seconds = urlSeconds(train.deadline);
+  const folder = runFolder(runId, trial);
+  const planned = trial === undefined ? trainingExports(folder, train) : trialExports(folder, train);
+  return trainingJob({
+    name: trial === undefined ? runId : trialJobName(runId, trial),
+    runId,
+    version,
+    train,
+    gold,
+    specDigest,
+    files: await signedFiles(ports.store, files, seconds),
+    exports: await signedExports(ports.store, planned, seconds),
+  });
 }
 
 /**

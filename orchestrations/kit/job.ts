@@ -31,6 +31,8 @@ export interface JobLimits {
   deadline: string;
   queueWithin?: string | undefined;
   budget?: JobBudget | null | undefined;
+  /** Set where the job is a search of the backend's own. */
+  search?: AwaitJobInput['search'];
 }
 
 /** Waits until the job is terminal; anything but success is a rejection with the backend's reason. Records both of its times. */
@@ -39,7 +41,9 @@ export function* awaitJob(context: OrchestrationContext, run: Waiting, job: Subm
   const waiting = beginWaiting(context, run, job, limits);
   const first = yield* taskOrEvent(context, waiting, cancel);
   if (first === 'event') {
-    yield* call(context, cancelJob, { backend: job.backend, jobId: job.jobId, reason: wishOf(cancel).slice(0, 500) });
+    const { search } = limits;
+    const reason = wishOf(cancel).slice(0, 500);
+    yield* call(context, cancelJob, { backend: job.backend, jobId: job.jobId, reason, ...(search ? { search } : {}) });
     const { state } = endOf(yield waiting);
     yield* record(context, run, job, state);
     throw new RunCancelled(
@@ -78,6 +82,7 @@ export function beginWaiting(context: OrchestrationContext, run: Waiting, job: S
     budget: limits.budget ?? null,
     workingSince: null,
     givenUp: null,
+    ...(limits.search === undefined ? {} : { search: limits.search }),
     polls: 0,
     waitSeconds: run.policy.pollFirstSeconds,
   };

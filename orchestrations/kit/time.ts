@@ -42,3 +42,14 @@ export function* taskOrEvent(context: OrchestrationContext, task: Task, eventTas
   if (task.isFaulted) throw task.result;
   return 'task';
 }
+
+/** Waits for a task, at most so long; the timer is cancelled when the task comes first. Throws what the task failed with. */
+export function* sleepOrTask(context: OrchestrationContext, seconds: number, task: Task): Story<'slept' | 'task'> {
+  if (task.isCompleted) return 'task';
+  const timer = context.df.createTimer(later(context, seconds));
+  const winner = (yield context.df.Task.any([task, timer])) as Task;
+  if (winner === timer) return 'slept';
+  timer.cancel();
+  if (task.isFaulted) throw task.result;
+  return 'task';
+}

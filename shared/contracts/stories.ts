@@ -2,8 +2,10 @@
 import * as z from 'zod';
 import { CausalChain } from './events.ts';
 import { Instant, Name, RunId, Sha256 } from './identifiers.ts';
+import { Duration } from './pipeline/parts.ts';
 import { BackendName, ParamValue } from './pipeline/train.ts';
 import { Cause, Failure, Story } from './runs.ts';
+import { StagedFile } from './tables.ts';
 import { SearchSpace } from './training.ts';
 import { Collecting, WindowRange } from './windows.ts';
 
@@ -145,22 +147,54 @@ export type TrainInput = z.infer<typeof TrainInput>;
 export const PromoteInput = z.strictObject({ ...base, runId: RunId, key: Sha256, environment: Name, modelDigest: Sha256 });
 export type PromoteInput = z.infer<typeof PromoteInput>;
 
+/** Trials at the same time, and rounds after each other: a search keeps a short history. */
+export const MAX_PARALLEL = 20;
+export const MAX_ROUNDS = 20;
+
 /** A search for better parameters on one gold version. */
 export const SweepInput = z.strictObject({
   ...base,
   runId: RunId,
   key: Sha256,
   gold,
+  specDigest: Sha256.describe('Of the training that the trials vary'),
   overrides: ParamOverrides.optional().describe('What all trials have in common beside the pipeline’s parameters'),
   space: SearchSpace,
   metric: z.string().min(1).max(80),
   direction: z.enum(['higher-is-better', 'lower-is-better']),
   trials: z.number().int().min(1).max(100),
-  parallel: z.number().int().min(1).max(20),
+  parallel: z.number().int().min(1).max(MAX_PARALLEL),
   seed: z.number().int().min(0),
   train: z.boolean().describe('Train on the best parameters afterwards, as a run of its own'),
 });
 export type SweepInput = z.infer<typeof SweepInput>;
+
+/** One trial of a search: its own job, waited for by a story of its own so that the search's history stays short. */
+export const TrialInput = z.strictObject({
+  ...base,
+  runId: RunId,
+  gold,
+  specDigest: Sha256,
+  overrides: ParamOverrides,
+  trial: z.number().int().min(1),
+  metric: z.string(),
+  backend: BackendName,
+  files: z.array(StagedFile).min(1),
+  deadline: Duration,
+  queueWithin: Duration.nullable(),
+  budget: z.lazy(() => JobBudget).nullable(),
+});
+export type TrialInput = z.infer<typeof TrialInput>;
+
+/** What a trial came to. */
+export const TrialEnd = z.strictObject({
+  state: z.enum(['succeeded', 'failed', 'cancelled']),
+  metrics: z.record(z.string(), z.number()),
+  jobName: z.string().nullable(),
+  executionSeconds: z.number().nullable(),
+  reason: z.string().max(500).nullable(),
+});
+export type TrialEnd = z.infer<typeof TrialEnd>;
 
 /** Why a wait gave a job up before it had ended by itself. */
 export const GivenUp = z.strictObject({
@@ -196,6 +230,8 @@ export const AwaitJobInput = z.strictObject({
   /** When the job was first seen at work. */
   workingSince: Instant.nullable(),
   givenUp: GivenUp.nullable(),
+  /** Set where the job is a search of the backend's own. */
+  search: z.strictObject({ metric: z.string(), goal: z.enum(['maximize', 'minimize']) }).optional(),
   polls: z.number().int(),
   waitSeconds: z.number(),
 });

@@ -24,6 +24,8 @@ import { land } from '../../orchestrations/land.ts';
 import { promote } from '../../orchestrations/promote.ts';
 import { refine } from '../../orchestrations/refine.ts';
 import { retrain } from '../../orchestrations/retrain.ts';
+import { sweep } from '../../orchestrations/sweep.ts';
+import { sweepTrial } from '../../orchestrations/sweep-trial.ts';
 import { train } from '../../orchestrations/train.ts';
 import { createMemoryServing, type MemoryServingOptions } from '../../shared/adapters/memory/serving-platform.ts';
 import { createMemoryStore } from '../../shared/adapters/memory/store.ts';
@@ -120,6 +122,8 @@ export async function createStoryWorld(options: WorldOptions = {}) {
       promote,
       'await-job': awaitJob,
       'await-turn': awaitTurn,
+      sweep,
+      'sweep-trial': sweepTrial,
     }))
       df.app.orchestration(name, story);
     df.app.entity(ENDPOINT_LOCK, endpointLock);

@@ -16,6 +16,8 @@ import { awaitTurn } from '../../orchestrations/await-turn.ts';
 import { endpointLock, ENDPOINT_LOCK } from '../../orchestrations/kit/lock.ts';
 import { TRAINING_TURN, trainingTurn } from '../../orchestrations/kit/turn.ts';
 import { promote } from '../../orchestrations/promote.ts';
+import { sweep } from '../../orchestrations/sweep.ts';
+import { sweepTrial } from '../../orchestrations/sweep-trial.ts';
 import { train } from '../../orchestrations/train.ts';
 import { createMemoryServing } from '../../shared/adapters/memory/serving-platform.ts';
 import { createMemoryStore } from '../../shared/adapters/memory/store.ts';
@@ -23,9 +25,9 @@ import { createMemoryStores } from '../../shared/adapters/memory/stores.ts';
 import type { BackendName } from '../../shared/contracts/pipeline/train.ts';
 import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import type { Run } from '../../shared/contracts/runs.ts';
-import type { ParamOverrides, Policy, TrainInput } from '../../shared/contracts/stories.ts';
+import type { ParamOverrides, Policy, SweepInput, TrainInput } from '../../shared/contracts/stories.ts';
 import { digestOf, sha256Hex } from '../../shared/decisions/digest.ts';
-import { instanceId, trainKey } from '../../shared/decisions/identity.ts';
+import { instanceId, sweepKey, trainKey } from '../../shared/decisions/identity.ts';
 import { overridden, specDigestOf } from '../../shared/decisions/train-spec.ts';
 import type { RefineEngine } from '../../shared/ports/lake.ts';
 import type { Announcer } from '../../shared/ports/platform.ts';
@@ -47,7 +49,7 @@ export interface TrainingWorldOptions {
   edit?: (spec: PipelineVersion['spec']) => void;
   /** Backends of the deployment with what their jobs do. Default: one Kubeflow. */
   backends?: Partial<Record<BackendName, Partial<TrainingSideOptions>>>;
-  ports?: Pick<TrainingPorts, 'residency' | 'runLogger' | 'assets'>;
+  ports?: Pick<TrainingPorts, 'residency' | 'runLogger' | 'assets' | 'sweeps'>;
   /** Stands around every activity: may fail before it, after it, or do something beside it. */
   around?: (call: ActivityCall, act: () => Promise<unknown>) => Promise<unknown>;
 }
@@ -102,7 +104,7 @@ export async function createTrainingWorld(options: TrainingWorldOptions = {}) {
   const around = options.around ?? ((_call, act) => act());
 
   function register(): void {
-    const stories = { train, promote, 'await-job': awaitJob, 'await-turn': awaitTurn };
+    const stories = { train, promote, 'await-job': awaitJob, 'await-turn': awaitTurn, sweep, 'sweep-trial': sweepTrial };
     for (const [name, story] of Object.entries(stories)) df.app.orchestration(name, story);
     df.app.entity(ENDPOINT_LOCK, endpointLock);
     df.app.entity(TRAINING_TURN, trainingTurn);
@@ -205,6 +207,21 @@ export function openedRun(
   };
 }
 
+/** The input of a search, as whoever opens the run makes it. */
+export function sweepInput(world: Pick<TrainingWorld, 'version' | 'policy'>, more: Partial<SweepInput> = {}): SweepInput {
+  const { pipeline, contractDigest, policy, gold, specDigest } = trainInput(world, {});
+  const search = {
+    space: more.space ?? { epochs: { choice: [10, 20, 30, 40] } },
+    metric: 'top1',
+    direction: 'higher-is-better' as const,
+    trials: 4,
+    seed: 1,
+  };
+  const key = sweepKey({ pipeline, goldDigest: gold.digest, specDigest, search: { ...search, ...more } });
+  const runId = instanceId('sweep', PIPELINE, key, 1);
+  return { pipeline, contractDigest, policy, runId, key, gold, specDigest, ...search, parallel: 2, train: false, ...more };
+}
+
 export type TrainingHost = Awaited<ReturnType<typeof openTrainingHost>>;
 
 /** An engine over a world, with every orchestration replayed after every step. */
@@ -230,9 +247,18 @@ export async function openTrainingHost(
     return input.runId;
   }
 
+  /** Opens the run of a search and starts its story. */
+  async function startSweep(more: Partial<SweepInput> = {}): Promise<string> {
+    const input = sweepInput(world, more);
+    await world.runs.open(openedRun('sweep', input, world.now()));
+    await host.start('sweep', input, { instanceId: input.runId });
+    return input.runId;
+  }
+
   return {
     host,
     start,
+    startSweep,
     historyLength: async (id: string) => (await store.history(id)).length,
     /** Lets time run until the training's story has ended; gives its record. */
     ended: async (runId: string): Promise<Run> => {

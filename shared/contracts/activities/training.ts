@@ -5,7 +5,7 @@ import { BackendName } from '../pipeline/train.ts';
 import { ModelDescription } from '../run-report.ts';
 import { ParamOverrides } from '../stories.ts';
 import { StagedFile } from '../tables.ts';
-import { JobState } from '../training.ts';
+import { JobState, SearchSpace } from '../training.ts';
 import { activity, BRIEF, PATIENT } from './contract.ts';
 
 const backend = BackendName;
@@ -55,16 +55,18 @@ export const submitPublication = activity({
   retry: PATIENT,
 });
 
+const search = z.strictObject({ metric: z.string(), goal: z.enum(['maximize', 'minimize']) });
+
 export const readJob = activity({
   name: 'read-job',
-  input: z.strictObject({ backend, jobId: z.string() }),
+  input: z.strictObject({ backend, jobId: z.string(), search: search.optional().describe('The job is a search of the backend’s own') }),
   output: JobState,
   retry: PATIENT,
 });
 
 export const cancelJob = activity({
   name: 'cancel-job',
-  input: z.strictObject({ backend, jobId: z.string(), reason: z.string() }),
+  input: z.strictObject({ backend, jobId: z.string(), reason: z.string(), search: search.optional() }),
   output: z.strictObject({}),
   retry: PATIENT,
 });
@@ -106,5 +108,50 @@ export const verifyArtifact = activity({
     archive: z.strictObject({ sha256: Sha256, bytes: z.number().int() }),
   }),
   output: z.strictObject({ artifactUri: z.string() }),
+  retry: PATIENT,
+});
+
+/** Submits (or adopts) a search where the backend has its own; null where it has none, or the pipeline is a graph of several steps. */
+export const submitSearch = activity({
+  name: 'submit-search',
+  input: z.strictObject({
+    ...plan,
+    backend,
+    runId: RunId,
+    gold,
+    specDigest: Sha256,
+    files: z.array(StagedFile).min(1),
+    space: SearchSpace,
+    objective: search,
+    trials: z.number().int(),
+    parallel: z.number().int(),
+    seed: z.number().int(),
+  }),
+  output: z.strictObject({ job: submitted.nullable() }),
+  retry: PATIENT,
+});
+
+/** The trials of a backend's own search. */
+export const readTrials = activity({
+  name: 'read-trials',
+  input: z.strictObject({ backend, jobId: z.string(), objective: search }),
+  output: z.strictObject({
+    trials: z.array(
+      z.strictObject({
+        name: z.string(),
+        params: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+        state: z.enum(['succeeded', 'failed', 'cancelled']),
+        metric: z.number().nullable(),
+      }),
+    ),
+  }),
+  retry: PATIENT,
+});
+
+/** Asks for the end of the trials of a search that are known to its record. */
+export const cancelTrials = activity({
+  name: 'cancel-trials',
+  input: z.strictObject({ backend, pipeline: Name, runId: RunId, jobNames: z.array(z.string()).max(100), reason: z.string() }),
+  output: z.strictObject({ asked: z.number().int() }),
   retry: PATIENT,
 });
