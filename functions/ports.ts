@@ -94,6 +94,7 @@ function tableStores(config: Config, entra: Identity, store: Store): Stores {
     serving: part('serving'),
     pipelines: part('pipelines'),
     budgets: part('budgets'),
+    vitals: part('vitals'),
     audit: part('audit'),
   };
 }

@@ -1,10 +1,11 @@
 // What the product remembers: ledger, runs, models, promotions, serving history, pipelines, audit. Creation is insert-if-absent, changes are by ETag.
-import type { CausalChain, LedgerEntry, LedgerHead, Verdict } from '../contracts/events.ts';
+import type { CausalChain, LedgerEntry, LedgerHead, Verdict, VerdictKind } from '../contracts/events.ts';
 import type { WindowMember } from '../contracts/windows.ts';
 import type { BreakerStore, Freezes } from './guards.ts';
 import type { PipelineBundle, PipelineVersion } from '../contracts/pipeline.ts';
 import type { AuditEntry, ModelVersion, Promotion, Run, RunPatch, ServingEntry } from '../contracts/runs.ts';
 import type { BudgetStore } from './budget-store.ts';
+import type { VitalsStore } from './vitals.ts';
 
 /** Where a blob is; the ledger keeps one partition for each. */
 export interface BlobPlace {
@@ -47,6 +48,18 @@ export interface KnownBlob {
   lastETag: string | null;
 }
 
+/** What the ledger's own index says of an entry: enough to see that something came, without reading it. */
+export interface LedgerArrival {
+  /** When it was recorded. */
+  at: string;
+  entryId: string;
+  pipeline: string | null;
+  /** `file`: of a file that is in the lake; `none`: a message without an event in it. */
+  what: 'file' | 'signal' | 'none';
+  /** As it was recorded; it may have changed since. */
+  verdict: VerdictKind;
+}
+
 /** Events and verdicts. */
 export interface Ledger {
   /** The partition of a blob: its head and, when the same event is known already, its entry. */
@@ -72,6 +85,8 @@ export interface Ledger {
   ofBlob(place: BlobPlace): Promise<LedgerEntry[]>;
   /** The newest entries of all blobs, newest first. */
   recent(limit: number, after?: string): Promise<Page<LedgerEntry>>;
+  /** As `recent`, from the index alone: one read gives a hundred. One that a crash kept from being recorded may be among them. */
+  arrivals(limit: number, after?: string): Promise<Page<LedgerArrival>>;
   /** The entries that became data of a run. */
   ofRun(runId: string): Promise<LedgerEntry[]>;
   /** By entry id alone. */
@@ -146,5 +161,6 @@ export interface Stores {
   serving: ServingHistory;
   pipelines: PipelineRegistry;
   budgets: BudgetStore;
+  vitals: VitalsStore;
   audit: AuditLog;
 }

@@ -313,6 +313,32 @@ export function ledgerSuite(make: () => Promise<Ledger>): void {
       expect(pages.flat()).toEqual(entries.toReversed().map((entry) => entry.entryId));
     });
 
+    it('says from its index alone what came for whom, in the same order and pages', async () => {
+      const ledger = await make();
+      const file = entryOf(placeOf('bronze/a.csv'), 'file', { receivedAt: minute(1) });
+      const signal: LedgerEntry = {
+        ...entryOf(place, 'signal', { receivedAt: minute(2) }),
+        event: { source: '/timer', id: 'signal', kind: 'schedule', subject: 'wine', time: minute(2), data: {} },
+        verdict: { kind: 'ignored', rule: 'no-such-pipeline', reason: 'none', evidence: {} },
+        pipeline: null,
+      };
+      const raw: LedgerEntry = { ...entryOf(place, 'raw', { receivedAt: minute(3) }), event: null, pipeline: null };
+      for (const entry of [file, signal]) await recordPatiently(ledger, entry, entry.event ? placeOfEvent(entry.event) : place);
+      await ledger.record(null, raw, null, null);
+
+      const first = await ledger.arrivals(2);
+      const second = await ledger.arrivals(2, first.next ?? '');
+
+      expect(first.items).toEqual([
+        { at: minute(3), entryId: raw.entryId, pipeline: null, what: 'none', verdict: 'accepted' },
+        { at: minute(2), entryId: signal.entryId, pipeline: null, what: 'signal', verdict: 'ignored' },
+      ]);
+      expect(second).toEqual({
+        items: [{ at: minute(1), entryId: file.entryId, pipeline: 'ble-location', what: 'file', verdict: 'accepted' }],
+        next: null,
+      });
+    });
+
     it('refuses a position that is none', async () => {
       const ledger = await make();
 

@@ -124,6 +124,21 @@ export function createMemoryLedger(): Ledger {
       return pageOf(sorted, ({ entryId }) => entryId, limit, after);
     },
 
+    async arrivals(limit, after) {
+      const { items, next } = await this.recent(limit, after);
+      return {
+        items: items.map(({ entryId, receivedAt, event, pipeline, verdict }) => ({
+          at: receivedAt,
+          entryId,
+          pipeline,
+          what: event === null ? 'none' : isStorageEvent(event) ? 'file' : 'signal',
+          // Once recorded, the index of tables stays as it was; here it follows the entry, which is as good.
+          verdict: verdict.kind,
+        })),
+        next,
+      };
+    },
+
     async ofRun(runId) {
       return oldestFirst(all(({ entry }) => entry.runId === runId));
     },

@@ -7,6 +7,7 @@ import { createMemoryBreakers, createMemoryFreezes } from './guards.ts';
 import { createKept } from './kept.ts';
 import { createMemoryLedger } from './ledger.ts';
 import { createMemoryModelRegistry, createMemoryPromotionStore, createMemoryRunStore, createMemoryServingHistory } from './records.ts';
+import { createMemoryVitals } from './vitals.ts';
 
 /** Empty stores; each call gives its own. */
 export function createMemoryStores(): Stores {
@@ -20,6 +21,7 @@ export function createMemoryStores(): Stores {
     serving: createMemoryServingHistory(),
     pipelines: createMemoryPipelineRegistry(),
     budgets: createMemoryBudgetStore(),
+    vitals: createMemoryVitals(),
     audit: createMemoryAuditLog(),
   };
 }

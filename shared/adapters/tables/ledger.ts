@@ -1,16 +1,16 @@
 // The ledger in table `ledger`: events and verdicts, one partition for each blob.
 //   PK hash(account/container/path)   RK e-<hash> = entry, RK head = the newest accepted state; without a path PK `malformed`.
-//   PK ~recent-…                      index, newest first (newest-first.ts)
+//   PK ~recent-…                      index, newest first (newest-first.ts); says what came for whom
 //   PK ~entry-<2 hex>, RK entry id    index: where the entry with this id is
 //   PK ~run-<run id>, RK entry id     index: the entries that became data of this run; RK `w-<window>`: all members of that window
 //   PK ~window-<window>, RK entry id  the members of a window, as they were collected
 // Index rows are written before what they point to and are checked when read. Every `record` touches row `head`, even when it brings
 // no new head: its ETag is therefore the version of the partition, and of two writers who saw the same version one is told `changed`.
-import { isStorageEvent, LedgerEntry, LedgerHead } from '../../contracts/events.ts';
+import { isStorageEvent, LedgerEntry, LedgerHead, VerdictKind } from '../../contracts/events.ts';
 import { WindowMember } from '../../contracts/windows.ts';
 import { placeKey } from '../../decisions/identity.ts';
 import { changedEntry, headFrom } from '../../decisions/ledger-change.ts';
-import type { BlobPlace, KnownBlob, Ledger, LedgerChange } from '../../ports/stores.ts';
+import type { BlobPlace, KnownBlob, Ledger, LedgerArrival, LedgerChange } from '../../ports/stores.ts';
 import { RejectedError } from '../../errors/errors.ts';
 import { untilUncontended } from './contention.ts';
 import { newestFirst, newestFirstRow } from './newest-first.ts';
@@ -26,6 +26,7 @@ const MAX_ENTRIES = 5000;
 const MAX_MEMBERS = 500;
 /** Rows fetched side by side. */
 const WIDTH = 16;
+const ARRIVED: readonly LedgerArrival['what'][] = ['file', 'signal', 'none'];
 
 export function createLedger(table: Table): Ledger {
   const partitionOf = (place: BlobPlace | null) => (place ? placeKey(place) : 'malformed');
@@ -92,7 +93,7 @@ export function createLedger(table: Table): Ledger {
     async record(place, entry, head, version) {
       const partition = partitionOf(place);
       const where = { partition, row: entry.entryId };
-      const indexes = [newestFirstRow(entry.receivedAt, entry.entryId, where), byEntryRow(partition, entry.entryId)];
+      const indexes = [newestFirstRow(entry.receivedAt, entry.entryId, where, saidOf(entry)), byEntryRow(partition, entry.entryId)];
       if (entry.runId !== null) indexes.push(byRunRow(partition, entry.entryId, entry.runId));
       await Promise.all(indexes.map((row) => table.put(row)));
       const steps: Step[] = [{ kind: 'insert', row: entryRow(partition, entry) }];
@@ -147,6 +148,16 @@ export function createLedger(table: Table): Ledger {
       });
     },
 
+    async arrivals(limit, after) {
+      return newestFirst(table, limit, after, {}, async (index, row) => ({
+        at: index.at,
+        entryId: index.row,
+        pipeline: said(row, 'pipeline'),
+        what: ARRIVED.find((what) => what === row['what']) ?? 'none',
+        verdict: VerdictKind.catch('malformed').parse(row['verdict']),
+      }));
+    },
+
     async ofRun(runId) {
       const places = await placesOfRun(runId);
       const entries: LedgerEntry[] = [];
@@ -177,8 +188,18 @@ function headOf(row: Row): LedgerHead | null {
 }
 
 function lastETagOf(row: Row): string | null {
-  const value = row['lastETag'];
+  return said(row, 'lastETag');
+}
+
+function said(row: Row, property: string): string | null {
+  const value = row[property];
   return typeof value === 'string' && value !== '' ? value : null;
+}
+
+/** What the index row of an entry says of it. */
+function saidOf({ event, pipeline, verdict }: LedgerEntry): Record<string, string> {
+  const what = event === null ? 'none' : isStorageEvent(event) ? 'file' : 'signal';
+  return { what, verdict: verdict.kind, pipeline: pipeline ?? '' };
 }
 
 function headRowOf(partition: string, head: LedgerHead | null, lastETag: string | null): NewRow {

@@ -40,7 +40,7 @@ export async function newestFirst<Item>(
   limit: number,
   after: string | undefined,
   where: Record<string, string>,
-  read: (index: { at: string; partition: string; row: string }) => Promise<Item | null>,
+  read: (index: { at: string; partition: string; row: string }, row: Row) => Promise<Item | null>,
 ): Promise<Page<Item>> {
   const items: Item[] = [];
   let position = after === undefined ? null : decodePosition(after);
@@ -51,7 +51,7 @@ export async function newestFirst<Item>(
     for (let start = 0; start < rows.length && items.length < limit;) {
       const chunk = rows.slice(start, start + Math.min(WIDTH, limit - items.length));
       const found = await Promise.all(
-        chunk.map((row) => read({ at: text(row, 'at'), partition: text(row, 'partition'), row: text(row, 'row') })),
+        chunk.map((row) => read({ at: text(row, 'at'), partition: text(row, 'partition'), row: text(row, 'row') }, row)),
       );
       items.push(...found.filter((item) => item !== null));
       start += chunk.length;

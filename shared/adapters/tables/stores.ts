@@ -11,6 +11,7 @@ import { createPipelineRegistry } from './pipeline-registry.ts';
 import { createPromotionStore } from './promotion-store.ts';
 import { createRunStore } from './run-store.ts';
 import { createServingHistory } from './serving-history.ts';
+import { createVitalsStore } from './vitals.ts';
 
 /** `files` keeps the bundles of pipelines. */
 export function createTableStores(tables: Tables, files: Pick<Store, 'read' | 'create'>): Stores {
@@ -24,6 +25,7 @@ export function createTableStores(tables: Tables, files: Pick<Store, 'read' | 'c
     serving: createServingHistory(tables.serving),
     pipelines: createPipelineRegistry(tables.pipelines, files),
     budgets: createBudgetStore(tables.budgets),
+    vitals: createVitalsStore(tables.vitals),
     audit: createAuditLog(tables.audit),
   };
 }

@@ -17,6 +17,7 @@ import { ledgerSuite } from '../../../contracts/ledger.suite.ts';
 import { recordsSuite } from '../../../contracts/records.suite.ts';
 import { runStoreSuite } from '../../../contracts/run-store.suite.ts';
 import { digest, entryIdOf, entryOf, headOf, minute, placeOf, runOf } from '../../../contracts/samples.ts';
+import { vitalsSuite } from '../../../contracts/vitals.suite.ts';
 
 const connectionString = inject('storage');
 
@@ -33,6 +34,7 @@ describe('ledger in tables', () => ledgerSuite(async () => (await fresh()).store
 describe('guards in tables', () => guardsSuite(async () => (await fresh()).stores));
 describe('runs in tables', () => runStoreSuite(async () => (await fresh()).stores.runs));
 describe('records in tables', () => recordsSuite(async () => (await fresh()).stores));
+describe('vitals in tables', () => vitalsSuite(async () => (await fresh()).stores.vitals));
 
 describe('layout', () => {
   it('keeps entry and head of a blob in the partition of its place, and malformed messages in their own', async () => {
