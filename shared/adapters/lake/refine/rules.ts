@@ -133,6 +133,7 @@ async function keyRules(duck: Duck, spec: Table, fields: readonly DeltaField[], 
   const action: RuleAction = keys.some((key) => spec.columns?.[key]?.onFail === 'quarantine') ? 'quarantine' : 'fail';
   const isNull = names.map((name) => `${name} IS NULL`).join(' OR ');
   const list = names.join(', ');
+  const key = `{${names.map((name, n) => `'k${n}': ${name}`).join(', ')}}`;
   const rules: Rule[] = [
     { name: 'key-required', action, broken: `(${isNull})`, reason: `the key (${keys.join(', ')}) is null`, code: 'contract-broken' },
   ];
@@ -140,7 +141,7 @@ async function keyRules(duck: Duck, spec: Table, fields: readonly DeltaField[], 
     rules.push({
       name: 'key-unique',
       action,
-      broken: `((row(${list}) IN (SELECT row(${list}) FROM ${rows} WHERE NOT (${isNull}) GROUP BY ${list} HAVING count(*) > 1)) IS TRUE)`,
+      broken: `((${key} IN (SELECT ${key} FROM ${rows} WHERE NOT (${isNull}) GROUP BY ${list} HAVING count(*) > 1)) IS TRUE)`,
       reason: `the key (${keys.join(', ')}) occurs more than once`,
       code: 'contract-broken',
     });
