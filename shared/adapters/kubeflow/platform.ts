@@ -76,6 +76,8 @@ export function executorConfig(asked: Asked, task: GraphTask, options: PodOption
 /** Environment and resources of a task beside its processor and memory. Rejects `kubeflow-unsupported`. */
 export function containerExtras(asked: Asked, task: GraphTask, options: PodOptions): ContainerExtras {
   const env = [
+    // Numeric libraries count the node's processors, not the pod's share; components take their threads from this.
+    ...(task.kind === 'own' ? [{ name: 'SLUICE_CPU_LIMIT', value: String(task.cpu) }] : []),
     ...(task.readsSite ? [{ name: 'SLUICE_SITE_ROOT', value: siteMount(options).mountPath }] : []),
     ...(options.aws && task.sends
       ? [

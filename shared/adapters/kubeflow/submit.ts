@@ -52,7 +52,8 @@ export async function submitJob(http: KubeflowHttp, options: SubmitOptions, job:
   const body = {
     run_id: runId,
     display_name: job.name,
-    description: Object.entries(job.labels)
+    // KFP has no tags: what a person or a search needs of the lineage stands in the description.
+    description: Object.entries({ ...job.lineage, ...job.labels })
       .map(([key, value]) => `${key}=${value}`)
       .sort()
       .join('\n'),

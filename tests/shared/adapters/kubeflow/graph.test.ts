@@ -209,7 +209,7 @@ describe('the pod of a task', () => {
     const names = (executor: string) => executors[executor]?.container.env?.map(({ name }) => name);
 
     expect(names('exec-export-judge')).toEqual(['AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_REGION']);
-    expect(names('exec-train')).toBeUndefined();
+    expect(names('exec-train')).toEqual(['SLUICE_CPU_LIMIT']);
     expect(compiled.platform.platforms.kubernetes.deploymentSpec.executors['exec-export-judge']?.podMetadata.labels).toMatchObject({
       'sluice/aws-web-identity': 'true',
     });

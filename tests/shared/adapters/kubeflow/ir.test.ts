@@ -42,6 +42,7 @@ describe('compilePipeline', () => {
         image: IMAGE,
         command: ['python3', '-m', 'sluice_train'],
         args: ['--input', "gold={{$.inputs.artifacts['fetch__data'].path}}", '--out', "{{$.outputs.artifacts['result'].path}}"],
+        env: [{ name: 'SLUICE_CPU_LIMIT', value: '2' }],
         resources: { resourceCpuRequest: '2', resourceCpuLimit: '2', resourceMemoryRequest: '1536Mi', resourceMemoryLimit: '1536Mi' },
       },
     });
