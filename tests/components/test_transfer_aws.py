@@ -47,7 +47,8 @@ def test_a_pod_without_identity_sends_nothing(store: Store, tmp_path: Path, monk
     archive.write_bytes(b'x')
     sha256 = '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881'
 
-    assert main(['publish', '--archive', str(archive), '--url', 's3://models/x', '--sha256', sha256, '--out', str(tmp_path / 'out'), *QUICK]) == 1
+    call = ['publish', '--archive', str(archive), '--url', 's3://models/x', '--sha256', sha256, '--out', str(tmp_path / 'out')]
+    assert main([*call, *QUICK]) == 1
     assert error_of(tmp_path / 'out')[0] == 'aws-identity'
     assert 'AWS_ROLE_ARN' in error_of(tmp_path / 'out')[1]
 

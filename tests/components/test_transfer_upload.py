@@ -45,7 +45,8 @@ def test_one_file_goes_to_several_places_and_reports_keep_their_order(store: Sto
     files = [{'name': name.split('/')[-1], 'url': store.url(f'/r/{name}')} for name in names]
 
     assert export(store, result, files, tmp_path / 'out') == 0
-    assert [path for method, path, _ in store.seen if method == 'PUT'] == ['/r/model.tar.gz', '/r/steps/run-report.json', '/r/run-report.json']
+    sent = [path for method, path, _ in store.seen if method == 'PUT']
+    assert sent == ['/r/model.tar.gz', '/r/steps/run-report.json', '/r/run-report.json']
     assert export(store, result, [files[0], files[0]], tmp_path / 'out') == 1
     assert error_of(tmp_path / 'out')[0] == 'manifest'
 

@@ -1,6 +1,7 @@
 """An upload to S3 without a key: the pod's projected token becomes a session of one role, and the session signs one PUT.
 
-AssumeRoleWithWebIdentity and Signature Version 4 by the standard library; the variables are those of AWS's own SDKs (facts/sagemaker.md §3, §4).
+AssumeRoleWithWebIdentity and Signature Version 4 by the standard library; the variables are those of AWS's own SDKs
+(facts/sagemaker.md §3, §4).
 """
 
 import hashlib
@@ -50,7 +51,7 @@ def is_s3(url: str) -> bool:
 
 
 def assume_role(patience: Patience, environment: Mapping[str, str] = os.environ) -> Session:
-    """A session of the pod's role; fails with `aws-identity` where the pod has no identity, `access-refused` where the role does not trust it."""
+    """A session of the pod's role; `aws-identity` where the pod has no identity, `access-refused` where the role does not trust it."""
     missing = [name for name in NEEDED if not environment.get(name)]
     if missing:
         raise ComponentError('aws-identity', f'an s3:// target needs the AWS identity of the pod; not set: {", ".join(missing)}')

@@ -69,9 +69,9 @@ def parse_manifest(document: Mapping[str, object]) -> list[ManifestFile]:
 
 
 def parse_targets(document: Mapping[str, object]) -> list[ExportTarget]:
-    """`{files: [{name, url, headers?, headUrl?, readUrl?, optional?}]}`; run reports are put last, in their order: they say that all is there.
+    """`{files: [{name, url, headers?, headUrl?, readUrl?, optional?}]}`, run reports last: they say that all is there.
 
-    One file may go to several places, but each place once.
+    Order is kept otherwise. One file may go to several places, but each place once.
     """
     known = frozenset({'name', 'url', 'headers', 'headUrl', 'readUrl', 'optional'})
     targets = [

@@ -68,7 +68,8 @@ def copy_site_file(url: str, target: Path, limit: int) -> str:
     except OSError as error:
         raise ComponentError('disk', f'{url} cannot be copied: {error.strerror}') from error
     if size != limit:
-        raise ComponentError('size-mismatch', f'{url} has {"more than " if size > limit else ""}{min(size, limit)} bytes, {limit} were promised')
+        found = f'more than {limit}' if size > limit else str(size)
+        raise ComponentError('size-mismatch', f'{url} has {found} bytes, {limit} were promised')
     return sha.hexdigest()
 
 
