@@ -54,6 +54,8 @@ export interface DatasetSize {
   files: number;
   /** As stored: packed files count packed. */
   bytes: number;
+  /** Of these, bytes of packed files (`.gz`): they become several times as many. */
+  packedBytes: number;
 }
 
 /** A file to look at: `content` as it would land under `path`; without it, the blob that is there. */

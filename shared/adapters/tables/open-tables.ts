@@ -3,7 +3,19 @@ import { TableClient, type TableServiceClientOptions } from '@azure/data-tables'
 import type { TokenCredential } from '@azure/identity';
 import { createTable, type Table } from './table.ts';
 
-const NAMES = ['ledger', 'runs', 'models', 'promotions', 'serving', 'pipelines', 'audit', 'guards', 'budgets', 'vitals'] as const;
+const NAMES = [
+  'ledger',
+  'runs',
+  'models',
+  'promotions',
+  'serving',
+  'pipelines',
+  'audit',
+  'guards',
+  'budgets',
+  'vitals',
+  'quarantine',
+] as const;
 export type TableName = (typeof NAMES)[number];
 
 /** Identity in Azure; a connection string (account key) only where there is no identity: Azurite. */
@@ -28,6 +40,7 @@ export function openTables(connection: TablesConnection, prefix = ''): Tables {
     guards: table('guards'),
     budgets: table('budgets'),
     vitals: table('vitals'),
+    quarantine: table('quarantine'),
   };
   return {
     ...tables,

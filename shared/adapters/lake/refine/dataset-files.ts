@@ -31,6 +31,7 @@ export async function allOf(files: DatasetFiles): Promise<DatasetFile[]> {
 export async function sizeOf(container: ContainerClient, files: DatasetFiles): Promise<DatasetSize> {
   const all = await allOf(files);
   let bytes = 0;
+  let packedBytes = 0;
   let next = 0;
   const worker = async () => {
     while (next < all.length) {
@@ -38,10 +39,11 @@ export async function sizeOf(container: ContainerClient, files: DatasetFiles): P
       next += 1;
       const found = await bytesOf(container, file);
       bytes += found;
+      if (/\.gz$/i.test(file.path)) packedBytes += found;
     }
   };
   await Promise.all(Array.from({ length: ASK_AT_ONCE }, worker));
-  return { files: all.length, bytes };
+  return { files: all.length, bytes, packedBytes };
 }
 
 async function bytesOf(container: ContainerClient, file: DatasetFile): Promise<number> {

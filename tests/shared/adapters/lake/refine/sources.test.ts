@@ -74,9 +74,9 @@ describe('many files', () => {
 
   it('are counted and summed without being read', async () => {
     const rig = await makeRig();
-    const files = [await rig.land('bronze/p/a.csv', 'abc'), await rig.land('bronze/p/b.csv', 'de')];
+    const files = [await rig.land('bronze/p/a.csv.gz', 'abc'), await rig.land('bronze/p/b.csv', 'de')];
 
-    expect(await rig.engine.size({ container: rig.name, files })).toEqual({ files: 2, bytes: 5 });
+    expect(await rig.engine.size({ container: rig.name, files })).toEqual({ files: 2, bytes: 5, packedBytes: 3 });
 
     await rig.land('bronze/p/b.csv', 'changed');
     expect(await rejection(rig.engine.size({ container: rig.name, files }))).toMatchObject({ code: 'blob-changed' });
