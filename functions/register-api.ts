@@ -9,6 +9,8 @@ import type { Ports } from './ports.ts';
 import type { ApiDeps } from './triggers/api/call.ts';
 import { apiRoutes } from './triggers/api/routes.ts';
 import { createStarter } from './triggers/durable-starter.ts';
+import { createWindows } from './triggers/durable-windows.ts';
+import { createIntake } from './triggers/intake.ts';
 
 export interface ApiParts {
   config: Config;
@@ -25,11 +27,16 @@ export function registerApi({ config, ports, policy, now, queue }: ApiParts): vo
     const { issuer, audience, jwksUri } = config.api;
     return createTokenVerifier({ issuer, audience, jwksUri, clockToleranceSeconds: 60 });
   });
+  const lake = { account: config.lake.account, container: config.lake.container };
+  const readCommit: ApiDeps['readCommit'] = (container, path, eTag) => ports.lake.readCommit(container, path, eTag);
   const routes = apiRoutes({
     ...ports,
     verifier,
     starterOf: (context) => createStarter(df.getClient(context)),
-    lake: { account: config.lake.account, container: config.lake.container },
+    windowsOf: (context) => createWindows(df.getClient(context)),
+    intake: createIntake({ ...ports, lake, readCommit, policy, now }),
+    readCommit,
+    lake,
     probes: probes(config, ports),
     queueDepth: () => ports.queueDepth(queue),
     policy,

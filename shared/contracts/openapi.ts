@@ -1,6 +1,7 @@
 // The OpenAPI 3.1 document of the HTTP API, made from the table of operations.
 import * as z from 'zod';
 import { LedgerEntry } from './events.ts';
+import { Freeze } from './guards.ts';
 import { Explanation, operations, Problem, RegisteredPipeline, RunSummary, type Operation } from './http-api.ts';
 import type { Json } from './identifiers.ts';
 import { PipelineBundle, PipelineVersion } from './pipeline.ts';
@@ -11,6 +12,7 @@ type JsonObject = { [key: string]: Json };
 /** Schemas with a name of their own in the document; the rest is written where it is used. */
 const NAMED = {
   Explanation,
+  Freeze,
   LedgerEntry,
   ModelVersion,
   PipelineBundle,
@@ -103,7 +105,7 @@ function plain(schema: unknown): JsonObject {
 }
 
 function operationObject(name: string, operation: Operation, schemas: Schemas): JsonObject {
-  const { summary, access, body, answer, statuses, idempotencyKey } = operation;
+  const { summary, access, body, upload, answer, statuses, idempotencyKey } = operation;
   const content = (schema: JsonObject, type = 'application/json') => ({ [type]: { schema } });
   const answers = Object.entries(statuses).map(([status, description]) => [
     status,
@@ -125,8 +127,14 @@ function operationObject(name: string, operation: Operation, schemas: Schemas): 
       ...(idempotencyKey ? [idempotencyHeader()] : []),
     ],
     ...(body === null ? {} : { requestBody: { required: true, content: content(schemas.of(body, 'input')) } }),
+    ...(upload === null ? {} : { requestBody: { required: false, ...file(upload.maxBytes) } }),
     responses: { ...(Object.fromEntries(answers) as JsonObject), default: problem },
   };
+}
+
+function file(maxBytes: number): JsonObject {
+  const description = `A file of at most ${maxBytes} bytes, as it is`;
+  return { description, content: { 'application/octet-stream': { schema: {} } } };
 }
 
 function parameters(object: z.ZodObject, place: 'path' | 'query', schemas: Schemas): JsonObject[] {

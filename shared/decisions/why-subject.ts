@@ -1,4 +1,5 @@
 // What somebody asks about with `why`: told from the form of the text alone.
+import { SignalEvent } from '../contracts/events.ts';
 import { runIdParts } from '../contracts/identifiers.ts';
 
 export interface Place {
@@ -21,8 +22,17 @@ export function whySubject(text: string, lake: { account: string; container: str
   if (runIdParts(text)) return { kind: 'run', runId: text };
   if (/^[0-9a-f]{8,64}$/.test(text)) return { kind: 'model', digestPrefix: text };
   if (/^sagemaker\/[a-z0-9-]+\/[A-Za-z0-9-]+$/.test(text)) return { kind: 'endpoint', endpoint: text };
+  const signal = signalPlace(text);
+  if (signal) return { kind: 'path', places: [signal, ...placesOf(text, lake)] };
   const places = placesOf(text, lake);
   return /^[A-Za-z0-9-]{1,63}$/.test(text) ? { kind: 'endpoint-name', name: text, places } : { kind: 'path', places };
+}
+
+/** `schedule ble-location`: an event without a file, as lists show it. */
+function signalPlace(text: string): Place | null {
+  const [, kind, path] = /^([a-z-]+) (.+)$/.exec(text) ?? [];
+  const known = SignalEvent.shape.kind.safeParse(kind);
+  return known.success && path !== undefined ? { account: 'signals', container: known.data, path } : null;
 }
 
 function placesOf(text: string, lake: { account: string; container: string }): Place[] {

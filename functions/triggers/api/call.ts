@@ -7,9 +7,12 @@ import type { Policy } from '../../../shared/contracts/stories.ts';
 import type { Scope } from '../../../shared/decisions/allowed.ts';
 import type { Caller, TokenVerifier } from '../../../shared/ports/access.ts';
 import type { ServingPlatform } from '../../../shared/ports/serving-platform.ts';
+import type { Lake, RefineEngine, Store } from '../../../shared/ports/lake.ts';
 import type { Starter } from '../../../shared/ports/starter.ts';
 import type { Stores } from '../../../shared/ports/stores.ts';
 import type { TrainingBackend } from '../../../shared/ports/training-backend.ts';
+import type { Windows } from '../../../shared/ports/windows.ts';
+import type { Intake } from '../intake.ts';
 
 /** One cheap call that proves that a part of the platform answers; throws when it does not. */
 export interface Probe {
@@ -21,6 +24,13 @@ export interface ApiDeps extends Stores {
   verifier: TokenVerifier;
   /** The durable client of one invocation as a port. */
   starterOf(context: InvocationContext): Starter;
+  /** The counting entities, read through the same client. */
+  windowsOf(context: InvocationContext): Windows;
+  /** The way in of events that callers send, and of held ones that are judged again. */
+  intake: Intake;
+  engine: Pick<RefineEngine, 'preview'>;
+  store: Pick<Store, 'read'>;
+  readCommit: Lake['readCommit'];
   backends: Readonly<Record<string, Pick<TrainingBackend, 'logs'>>>;
   platform: Pick<ServingPlatform, 'invoke'>;
   /** Parts of the platform; a name with `null` is not configured in this deployment. */
@@ -36,10 +46,14 @@ export interface ApiCall<Op extends Operation> {
   params: z.output<Op['params']>;
   query: z.output<Op['query']>;
   body: Op['body'] extends z.ZodType ? z.output<Op['body']> : null;
+  /** The body as it comes, where the operation takes a file; null when the request has none. At most `upload.maxBytes`. */
+  upload: AsyncIterable<Uint8Array> | null;
   /** Header `Idempotency-Key` where the operation requires it, else empty. */
   idempotencyKey: string;
   caller: Caller;
+  log: Pick<InvocationContext, 'info' | 'warn'>;
   starter: () => Starter;
+  windows: () => Windows;
   may: (role: Role, scope: Scope) => boolean;
   /** UserError 403 naming the missing role. */
   require: (role: Role, scope: Scope) => void;

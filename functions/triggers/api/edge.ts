@@ -6,9 +6,10 @@ import type { Operation } from '../../../shared/contracts/http-api.ts';
 import type { Role } from '../../../shared/contracts/access.ts';
 import { allowed, allowedSomewhere, type Scope } from '../../../shared/decisions/allowed.ts';
 import { UserError, type UserProblem } from '../../../shared/errors/errors.ts';
-import type { Caller, TokenVerifier } from '../../../shared/ports/access.ts';
+import type { Caller } from '../../../shared/ports/access.ts';
 import type { ApiCall, ApiDeps, ApiHandler } from './call.ts';
 import { readJsonBody } from './json-body.ts';
+import { uploadOf } from './upload.ts';
 import { isUnexpected, PLAIN_HEADERS, problemResponse } from './problem.ts';
 
 type Log = Pick<InvocationContext, 'invocationId' | 'error' | 'warn'>;
@@ -17,10 +18,14 @@ const NOBODY: Caller = { subject: 'anonymous', name: 'anonymous', roles: [] };
 const MAX_PROBLEMS = 50;
 
 /** The function that the host calls for one operation. Never throws. */
-export function atEdge<Op extends Operation>(operation: Op, handler: ApiHandler<Op>, deps: Pick<ApiDeps, 'verifier' | 'starterOf'>) {
+export function atEdge<Op extends Operation>(
+  operation: Op,
+  handler: ApiHandler<Op>,
+  deps: Pick<ApiDeps, 'verifier' | 'starterOf' | 'windowsOf'>,
+) {
   return async (request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> => {
     try {
-      const call = await accept(operation, request, deps.verifier, () => deps.starterOf(context));
+      const call = await accept(operation, request, deps, context);
       const { status = 200, headers = {}, body } = await handler(call);
       return { status, headers: { ...PLAIN_HEADERS, 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
     } catch (error) {
@@ -33,26 +38,31 @@ export function atEdge<Op extends Operation>(operation: Op, handler: ApiHandler<
 async function accept<Op extends Operation>(
   operation: Op,
   request: HttpRequest,
-  verifier: TokenVerifier,
-  starter: ApiCall<Op>['starter'],
+  deps: Pick<ApiDeps, 'verifier' | 'starterOf' | 'windowsOf'>,
+  context: InvocationContext,
 ): Promise<ApiCall<Op>> {
   const { access } = operation;
-  const caller = access === 'anonymous' ? NOBODY : await verifier.verify(bearerOf(request));
+  const caller = access === 'anonymous' ? NOBODY : await deps.verifier.verify(bearerOf(request));
   if (access !== 'anonymous' && access !== 'anyone') refuseUnless(allowedSomewhere(caller.roles, access), caller);
   const input = {
     params: parse(operation.params, { ...request.params }, 'path'),
     query: parse(operation.query, queryOf(request), 'query'),
     body: operation.body === null ? null : parse(operation.body, await readJsonBody(request), 'body'),
+    upload: operation.upload === null ? null : uploadOf(request, operation.upload.maxBytes),
     idempotencyKey: operation.idempotencyKey ? idempotencyKeyOf(request) : '',
   };
   const may = (role: Role, scope: Scope) => allowed(caller.roles, role, scope);
-  return {
+  const rest: Omit<ApiCall<Op>, 'params' | 'query' | 'body'> = {
     ...input,
     caller,
-    starter,
+    log: context,
+    starter: () => deps.starterOf(context),
+    windows: () => deps.windowsOf(context),
     may: (role: Role, scope: Scope) => may(role, scope).allowed,
     require: (role: Role, scope: Scope) => refuseUnless(may(role, scope), caller),
-  } as ApiCall<Op>;
+  };
+  // The operation's own schemas made the input, so its parts are of Op's types.
+  return { ...input, ...rest } as ApiCall<Op>;
 }
 
 function failed(operation: Operation, error: unknown, log: Log): HttpResponseInit {

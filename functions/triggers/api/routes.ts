@@ -4,6 +4,7 @@ import { operations, type Operation, type OperationName } from '../../../shared/
 import type { ApiDeps, ApiHandler, Handlers } from './call.ts';
 import { atEdge } from './edge.ts';
 import { eventHandlers } from './events.ts';
+import { guardHandlers } from './guards.ts';
 import { modelHandlers } from './models.ts';
 import { pipelineHandlers } from './pipelines.ts';
 import { platformHandlers } from './platform.ts';
@@ -30,6 +31,7 @@ export function apiRoutes(deps: ApiDeps): ApiRoute[] {
   const handlers: Handlers<OperationName> = {
     ...pipelineHandlers(deps),
     ...eventHandlers(deps),
+    ...guardHandlers(deps),
     ...whyHandlers(deps),
     ...runHandlers(deps),
     ...modelHandlers(deps),

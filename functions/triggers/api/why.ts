@@ -1,48 +1,87 @@
-// `why`: what led to something and what came of it. Walks the records both ways from the subject: event ↔ run ↔ model ↔ endpoint.
+// `why`: what led to something and what came of it, and what a person can do about it. Walks the records both ways from the subject:
+// event ↔ run ↔ model ↔ endpoint.
 import type { LedgerEntry } from '../../../shared/contracts/events.ts';
-import type { Explanation, WhyNode } from '../../../shared/contracts/http-api.ts';
-import { runIdParts } from '../../../shared/contracts/identifiers.ts';
-import type { ModelVersion, Run, ServingEntry } from '../../../shared/contracts/runs.ts';
-import type { Scope } from '../../../shared/decisions/allowed.ts';
-import { instanceId } from '../../../shared/decisions/identity.ts';
+import type { Explanation, WindowView } from '../../../shared/contracts/http-api.ts';
+import { adviceOfEvent, adviceOfRun } from '../../../shared/decisions/advice.ts';
+import { holding } from '../../../shared/decisions/guards-view.ts';
 import { whySubject, type Place } from '../../../shared/decisions/why-subject.ts';
 import { UserError } from '../../../shared/errors/errors.ts';
+import type { Windows } from '../../../shared/ports/windows.ts';
 import type { ApiCall, ApiDeps, Handlers } from './call.ts';
+import { mayKnow } from './guards.ts';
 import { oneModel } from './models.ts';
-import { scopeOf, summaryOf } from './runs.ts';
+import { summaryOf } from './runs.ts';
+import { endpointItem, eventItem, type Item, keyOf, modelItem, nodeOf, runItem, scopeOfItem, type Step } from './why-items.ts';
+import { causes, effects, MAX_EVENTS } from './why-steps.ts';
+import { windowOf } from './windows-view.ts';
 
 const MAX_NODES = 200;
-/** Of a blob that was written often, the newest events. */
-const MAX_EVENTS = 20;
+/** Datasets in the making that one answer looks into. */
+const MAX_WINDOWS = 10;
 
-type Item =
-  | { kind: 'event'; ref: string; pipeline: string | null; record: LedgerEntry }
-  | { kind: 'run'; ref: string; pipeline: string; record: Run }
-  | { kind: 'model'; ref: string; pipeline: string; record: ModelVersion }
-  | { kind: 'endpoint'; ref: string; pipeline: string; record: ServingEntry };
-type As = Explanation['links'][number]['as'];
-/** A neighbour of an item, and how the two are called together. */
-interface Step {
-  item: Item;
-  as: As;
+/** What was found, before it is put into words. */
+interface Told {
+  subject: Item[];
+  items: Item[];
+  links: Explanation['links'];
+  truncated: boolean;
 }
 
 export function whyHandlers(deps: ApiDeps): Handlers<'why'> {
   return {
-    async why({ query, may }) {
+    async why({ query, may, windows }) {
       const visible = (item: Item) => may('reader', scopeOfItem(item));
       const subject = (await itemsOf(deps, query.subject, may)).filter(visible);
       if (subject.length === 0) throw unknownSubject(query.subject, deps);
-      return {
-        body: await explain(
-          subject,
-          visible,
-          (item) => causes(deps, item),
-          (item) => effects(deps, item),
-        ),
-      };
+      const told = await explain(
+        subject,
+        visible,
+        (item) => causes(deps, item),
+        (item) => effects(deps, item),
+      );
+      return { body: await inWords(deps, told, windows(), may) };
     },
   };
+}
+
+async function inWords(deps: ApiDeps, told: Told, windows: Windows, may: ApiCall<never>['may']): Promise<Explanation> {
+  const now = deps.now().toISOString();
+  const events = told.items.flatMap((item) => (item.kind === 'event' ? [item.record] : []));
+  const runs = told.items.flatMap((item) => (item.kind === 'run' ? [item.record] : []));
+  const views = await windowsOf(deps, windows, events, now);
+  const pipelines = new Set(told.items.flatMap(({ pipeline }) => pipeline ?? []));
+  const [freezes, breakers] = await Promise.all([deps.freezes.list(), deps.breakers.list()]);
+  const holds = holding({ freezes: freezes.filter((freeze) => mayKnow(may, freeze)), breakers }, pipelines, now);
+  const retried = new Set(told.links.flatMap(({ as, from }) => (as === 'retried-as' ? [from.ref] : [])));
+  const waiting = new Map(views.map((view) => [view.window, view.waitingFor]));
+  return {
+    subject: told.subject.map(nodeOf),
+    links: told.links,
+    events,
+    windows: views,
+    runs: runs.map(summaryOf),
+    models: told.items.flatMap((item) => (item.kind === 'model' ? [item.record] : [])),
+    endpoints: told.items.flatMap((item) => (item.kind === 'endpoint' ? [item.record] : [])),
+    advice: [
+      ...events.map((entry) => adviceOfEvent(entry, { waitingFor: waiting.get(entry.window ?? '') ?? null })),
+      ...runs.map((run) => adviceOfRun(run, retried.has(run.runId))),
+    ].filter((advice) => advice !== null),
+    holds: {
+      freezes: holds.freezes,
+      breakers: holds.breakers.map(({ pipeline, state, opened, closed }) => ({ pipeline, state, opened, closed })),
+    },
+    truncated: told.truncated,
+  };
+}
+
+/** The datasets in the making that the events were collected for, each once. */
+async function windowsOf(deps: ApiDeps, windows: Windows, events: readonly LedgerEntry[], now: string): Promise<WindowView[]> {
+  const byWindow = new Map(events.flatMap((entry) => (entry.window === null ? [] : [[entry.window, entry] as const])));
+  const views = [...byWindow.values()].slice(-MAX_WINDOWS).map(async (entry) => {
+    const version = entry.pipeline === null ? null : await deps.pipelines.current(entry.pipeline);
+    return windowOf({ ...deps, windows }, entry, version, now);
+  });
+  return (await Promise.all(views)).filter((view) => view !== null);
 }
 
 /** Breadth first, upwards and downwards apart: what else a cause led to is not asked for. */
@@ -51,7 +90,7 @@ async function explain(
   visible: (item: Item) => boolean,
   up: (item: Item) => Promise<Step[]>,
   down: (item: Item) => Promise<Step[]>,
-): Promise<Explanation> {
+): Promise<Told> {
   const found = new Map<string, Item>(subject.map((item) => [keyOf(item), item]));
   const links = new Map<string, Explanation['links'][number]>();
   let truncated = false;
@@ -78,84 +117,7 @@ async function explain(
       layer = next;
     }
   }
-  const all = [...found.values()];
-  return {
-    subject: subject.map(nodeOf),
-    links: [...links.values()],
-    events: all.flatMap((item) => (item.kind === 'event' ? [item.record] : [])),
-    runs: all.flatMap((item) => (item.kind === 'run' ? [summaryOf(item.record)] : [])),
-    models: all.flatMap((item) => (item.kind === 'model' ? [item.record] : [])),
-    endpoints: all.flatMap((item) => (item.kind === 'endpoint' ? [item.record] : [])),
-    truncated,
-  };
-}
-
-/** One step towards the cause. */
-async function causes(deps: ApiDeps, item: Item): Promise<Step[]> {
-  switch (item.kind) {
-    case 'event':
-      return [];
-    case 'endpoint':
-      return withRuns(deps, [item.record.promotionId], 'now-serves-at');
-    case 'model':
-      return withRuns(deps, [item.record.runId], 'made');
-    case 'run': {
-      const run = item.record;
-      const before =
-        run.attempt > 1 ? await withRuns(deps, [instanceId(run.story, run.pipeline, run.key, run.attempt - 1)], 'retried-as') : [];
-      const events = (await deps.ledger.ofRun(run.runId))
-        .slice(-MAX_EVENTS)
-        .map((entry): Step => ({ item: eventItem(entry), as: 'became-data-of' }));
-      if (run.story === 'promote') return [...before, ...(await withModel(deps, run.pipeline, run.input['modelDigest'], 'promoted-by'))];
-      const led = run.cause.kind === 'run' ? await withRuns(deps, [run.cause.ref], 'led-to') : [];
-      return [...before, ...led, ...events];
-    }
-  }
-}
-
-/** One step towards the effect. */
-async function effects(deps: ApiDeps, item: Item): Promise<Step[]> {
-  switch (item.kind) {
-    case 'event':
-      return item.record.runId === null ? [] : withRuns(deps, [item.record.runId], 'became-data-of');
-    case 'endpoint':
-      return [];
-    case 'model': {
-      const promotions = await deps.promotions.list({ modelDigest: item.record.modelDigest }, MAX_NODES);
-      const ids = promotions.filter(({ pipeline }) => pipeline === item.pipeline).map(({ promotionId }) => promotionId);
-      return withRuns(deps, ids, 'promoted-by');
-    }
-    case 'run': {
-      const run = item.record;
-      const again = await withRuns(deps, [instanceId(run.story, run.pipeline, run.key, run.attempt + 1)], 'retried-as');
-      if (run.story === 'promote') return [...again, ...(await withServing(deps, run))];
-      // What a train run promotes hangs on its model; a refine run leads to train runs.
-      const led = await withRuns(
-        deps,
-        run.next.filter((id) => runIdParts(id)?.story !== 'promote'),
-        'led-to',
-      );
-      const model = run.story === 'train' ? await withModel(deps, run.pipeline, run.trained?.modelDigest, 'made') : [];
-      return [...again, ...led, ...model];
-    }
-  }
-}
-
-async function withRuns(deps: ApiDeps, ids: readonly string[], as: As): Promise<Step[]> {
-  const runs = await Promise.all(ids.map((id) => deps.runs.find(id)));
-  return runs.filter((run) => run !== null).map((run) => ({ item: runItem(run), as }));
-}
-
-async function withModel(deps: ApiDeps, pipeline: string, modelDigest: unknown, as: As): Promise<Step[]> {
-  const model = typeof modelDigest === 'string' ? await deps.models.get(pipeline, modelDigest) : null;
-  return model ? [{ item: modelItem(model), as }] : [];
-}
-
-/** A promotion is in the history of its endpoint when it got that far. */
-async function withServing(deps: ApiDeps, run: Run): Promise<Step[]> {
-  if (!run.promoted) return [];
-  const history = await deps.serving.history(`sagemaker/${run.promoted.region}/${run.promoted.endpoint}`, MAX_NODES);
-  return history.filter((entry) => entry.promotionId === run.runId).map((entry) => ({ item: endpointItem(entry), as: 'now-serves-at' }));
+  return { subject, items: [...found.values()], links: [...links.values()], truncated };
 }
 
 async function itemsOf(deps: ApiDeps, text: string, may: ApiCall<never>['may']): Promise<Item[]> {
@@ -196,34 +158,4 @@ function unknownSubject(text: string, { lake }: ApiDeps): UserError {
   const forms = 'a path, a ledger entry (e-…), a run id, a model digest or an endpoint';
   const detail = `Nothing is known about "${text.slice(0, 200)}". Ask about ${forms}; paths are below ${lake.account}/${lake.container}`;
   return new UserError(404, 'subject-unknown', detail);
-}
-
-function eventItem(record: LedgerEntry): Item {
-  return { kind: 'event', ref: record.entryId, pipeline: record.pipeline, record };
-}
-
-function runItem(record: Run): Item {
-  return { kind: 'run', ref: record.runId, pipeline: record.pipeline, record };
-}
-
-function modelItem(record: ModelVersion): Item {
-  return { kind: 'model', ref: record.modelDigest, pipeline: record.pipeline, record };
-}
-
-function endpointItem(record: ServingEntry): Item {
-  return { kind: 'endpoint', ref: `${record.endpoint}@${record.promotionId}`, pipeline: record.pipeline, record };
-}
-
-function scopeOfItem(item: Item): Scope {
-  if (item.kind === 'run') return scopeOf(item.record);
-  return item.kind === 'endpoint' ? item.record : { pipeline: item.pipeline ?? undefined };
-}
-
-function nodeOf({ kind, ref }: Item): WhyNode {
-  return { kind, ref };
-}
-
-/** Two pipelines may have a model of one digest. */
-function keyOf({ kind, ref, pipeline }: Item): string {
-  return `${kind} ${pipeline ?? ''} ${ref}`;
 }

@@ -33,7 +33,7 @@ const root = (path: string) => new URL(`../../../${path}`, import.meta.url);
 
 /** Schemas of the document, with references into the whole document. */
 function ajv() {
-  const made = new Ajv2020({ strict: true, strictRequired: false, validateFormats: false, allErrors: true });
+  const made = new Ajv2020({ strict: true, allowUnionTypes: true, strictRequired: false, validateFormats: false, allErrors: true });
   made.addVocabulary(['openapi', 'paths', 'info', 'servers', 'security', 'components']);
   made.addSchema({ $id: 'openapi', ...document });
   return made;

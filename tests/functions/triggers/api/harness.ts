@@ -1,12 +1,15 @@
 // The HTTP API over stores in memory: requests go through the real handlers, answers are held against the declared schemas.
 import { HttpRequest, InvocationContext } from '@azure/functions';
 import type { z } from 'zod';
+import { createMemoryStore } from '../../../../shared/adapters/memory/store.ts';
 import { createMemoryStores } from '../../../../shared/adapters/memory/stores.ts';
+import type { JoinState, WindowState } from '../../../../shared/contracts/windows.ts';
 import { Problem } from '../../../../shared/contracts/http-api.ts';
-import { UserError } from '../../../../shared/errors/errors.ts';
+import { RejectedError, UserError } from '../../../../shared/errors/errors.ts';
 import type { Caller } from '../../../../shared/ports/access.ts';
 import type { StoryToStart } from '../../../../shared/ports/starter.ts';
 import type { ApiDeps } from '../../../../functions/triggers/api/call.ts';
+import { createIntake } from '../../../../functions/triggers/intake.ts';
 import { apiRoutes, type ApiRoute } from '../../../../functions/triggers/api/routes.ts';
 import { minute } from '../../../contracts/samples.ts';
 
@@ -40,10 +43,19 @@ export function createApi(more: Partial<ApiDeps> = {}) {
   /** Instances that are over or never were. */
   const untold = new Set<string>();
   const logged: unknown[][] = [];
+  /** What the counting entities know, by `<pipeline>.<source>` and by pipeline. */
+  const entities = { windows: new Map<string, WindowState>(), joins: new Map<string, JoinState>() };
   let minutes = 1000;
-  const deps: ApiDeps = {
+  const parts: Omit<ApiDeps, 'intake'> = {
     ...stores,
     verifier,
+    windowsOf: () => ({
+      window: async (pipeline, source) => entities.windows.get(`${pipeline}.${source}`) ?? null,
+      join: async (pipeline) => entities.joins.get(pipeline) ?? null,
+    }),
+    store: createMemoryStore(),
+    engine: { preview: () => Promise.reject(new RejectedError('engine-absent', 'this test has no engine')) },
+    readCommit: () => Promise.reject(new RejectedError('blob-gone', 'this test has no lake')),
     starterOf: () => ({
       async start(story, instanceId, input) {
         if (started.some((one) => one.instanceId === instanceId)) return 'exists';
@@ -65,6 +77,7 @@ export function createApi(more: Partial<ApiDeps> = {}) {
     now: () => new Date(minute((minutes += 1))),
     ...more,
   };
+  const deps: ApiDeps = { intake: createIntake(parts), ...parts };
   const routes = apiRoutes(deps);
 
   async function send(method: string, path: string, sent: Sent = {}): Promise<Reply> {
@@ -94,7 +107,7 @@ export function createApi(more: Partial<ApiDeps> = {}) {
     return { status: answer.status, headers: answer.headers, body: body as never };
   }
 
-  return { deps, routes, started, raised, untold, logged, send };
+  return { deps, routes, started, raised, untold, entities, logged, send };
 }
 
 /** As the host matches: literal segments before parameters. */

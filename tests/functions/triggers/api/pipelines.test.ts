@@ -84,7 +84,9 @@ describe('is refused with', () => {
       problem: 'unknown key "memoryGib"',
       mend: 'did you mean "memoryGiB"?',
     });
-    expect(problemsOf(reply)).toContainEqual(expect.objectContaining({ where: 'tables.silver.mode', problem: 'expected "append", "overwrite" or "merge(KEY, …)"' }));
+    expect(problemsOf(reply)).toContainEqual(
+      expect.objectContaining({ where: 'tables.silver.mode', problem: 'expected "append", "overwrite" or "merge(KEY, …)"' }),
+    );
   });
 
   it('the first mistake in the detail, for those who read no further', async () => {

@@ -104,7 +104,11 @@ it('tells of an event that came to nothing, with its verdict', async () => {
 
   const { told: answer } = await why('elsewhere/x.csv');
 
-  expect(answer).toMatchObject({ links: [], runs: [], events: [{ verdict: { kind: 'ignored', reason: 'nobody lands data here', evidence: {} } }] });
+  expect(answer).toMatchObject({
+    links: [],
+    runs: [],
+    events: [{ verdict: { kind: 'ignored', reason: 'nobody lands data here', evidence: {} } }],
+  });
 });
 
 it('leaves out what else a cause led to', async () => {
@@ -133,7 +137,10 @@ it('joins the attempts of one work', async () => {
 
 it('tells all events of a blob that was written again', async () => {
   const api = await told();
-  const second = entryOf(place, 'two', { receivedAt: minute(3), verdict: { kind: 'duplicate', rule: 'same-etag', reason: 'the same', evidence: {} } });
+  const second = entryOf(place, 'two', {
+    receivedAt: minute(3),
+    verdict: { kind: 'duplicate', rule: 'same-etag', reason: 'the same', evidence: {} },
+  });
   const { version } = await api.deps.ledger.look(place, second.entryId);
   await api.deps.ledger.record(place, second, null, version);
 
