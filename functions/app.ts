@@ -28,6 +28,7 @@ import { dataLanded } from './triggers/data-landed.ts';
 import { createStarter } from './triggers/durable-starter.ts';
 import { createIntake, type IntakeDeps } from './triggers/intake.ts';
 import { landingPoisoned } from './triggers/landing-poisoned.ts';
+import { everyMinute } from './triggers/timers/every-minute.ts';
 
 const QUEUE = 'landing-events';
 /** A pre-signed upload lives a quarter of an hour. */
@@ -91,6 +92,13 @@ app.storageQueue('data-landed', {
   connection: 'LandingEvents',
   extraInputs: [client],
   handler: (message, context) => takeMessage(message, createStarter(df.getClient(context)), context),
+});
+
+const tick = everyMinute({ ...ports, intake, now });
+app.timer('every-minute', {
+  schedule: '0 * * * * *',
+  extraInputs: [client],
+  handler: (_timer, context) => tick(createStarter(df.getClient(context)), context),
 });
 
 const takePoison = landingPoisoned({ ...ports, now });

@@ -14,6 +14,11 @@ export const PipelineVitals = z.strictObject({
     .strictObject({ deadline: Instant, met: z.boolean() })
     .nullable()
     .describe('The newest deadline and whether it was met; null where the pipeline has none, or before the first'),
+  raised: z
+    .array(z.string().max(600))
+    .max(10)
+    .default([])
+    .describe('Standing signals (absent, no-training) that were raised and still hold'),
   nextSchedule: Instant.nullable().describe('The next time at which a schedule starts something'),
 });
 export type PipelineVitals = z.infer<typeof PipelineVitals>;

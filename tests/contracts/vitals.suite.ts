@@ -12,6 +12,7 @@ export const vitalsOf = (pipeline: string, more: Partial<PipelineVitals> = {}): 
   lastDataset: null,
   lastTraining: null,
   freshness: null,
+  raised: [],
   nextSchedule: null,
   ...more,
 });

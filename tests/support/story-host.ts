@@ -214,8 +214,14 @@ export async function openStoryHost(
   const starter = {
     start: async (story: string, instanceId: string, input: Record<string, unknown>) => {
       if (await exists(instanceId)) return 'exists' as const;
-      await host.start(story, input, { instanceId });
-      return 'started' as const;
+      try {
+        await host.start(story, input, { instanceId });
+        return 'started' as const;
+      } catch (error) {
+        // Somebody else was a moment faster.
+        if (await exists(instanceId)) return 'exists' as const;
+        throw error;
+      }
     },
     raise: async (id: string, name: string, data: Record<string, unknown>) => {
       if (!(await exists(id))) return 'nobody' as const;
@@ -258,6 +264,9 @@ export async function openStoryHost(
 
   return {
     host,
+    /** What the timers are given. */
+    intake,
+    starter,
     announceFile,
     drop,
     signal,
