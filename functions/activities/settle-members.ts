@@ -25,7 +25,7 @@ export interface Settling {
 export async function settle(
   { ledger, store }: { ledger: Ledger; store: Store },
   { version, source, number, verdict, runId, after }: Settling,
-): Promise<{ next: string | null; settled: number }> {
+): Promise<{ next: string | null; settled: number; carried: number }> {
   const rule = ruleOfSource(version, source);
   const window = windowIdOf(version.name, source, number);
   if (runId !== null && after === null) await ledger.linkWindow(window, runId);
@@ -50,7 +50,11 @@ export async function settle(
   };
   const page = members.filter(({ entryId }) => after === null || entryId > after).slice(0, PAGE);
   for (let start = 0; start < page.length; start += WIDTH) await Promise.all(page.slice(start, start + WIDTH).map(one));
-  return { next: page.length === PAGE ? (page.at(-1)?.entryId ?? null) : null, settled: page.length };
+  return {
+    next: page.length === PAGE ? (page.at(-1)?.entryId ?? null) : null,
+    settled: page.length,
+    carried: page.filter((member) => !takenBy.has(member.entryId) && isUnlisted(member)).length,
+  };
 }
 
 /** A member that came too late for its own dataset keeps saying so. */

@@ -107,10 +107,11 @@ function* settle(
 ): Story<void> {
   const { pipeline, contractDigest, container } = place;
   for (const { source, from, to } of windows) {
+    let carried = 0;
     for (let number = from; number <= to; number += 1) {
       let after: string | null = null;
       do {
-        const page: { next: string | null } = yield* call(context, settleMembers, {
+        const page: { next: string | null; carried: number } = yield* call(context, settleMembers, {
           pipeline,
           contractDigest,
           container,
@@ -121,8 +122,9 @@ function* settle(
           after,
         });
         after = page.next;
+        carried = number === to ? carried + page.carried : 0;
       } while (after !== null);
     }
-    yield* noteSettled(context, place.pipeline, source, to);
+    yield* noteSettled(context, { pipeline: place.pipeline, source }, to, carried);
   }
 }

@@ -24,10 +24,11 @@ export const JOIN = 'join';
 
 /** A row that is on its way comes within seconds; a story that writes it tries for a quarter of an hour. Then what is there counts. */
 const LOOKS = 16;
-const FIRST_LOOK_SECONDS = 1;
+const FIRST_LOOK_SECONDS = 2;
 const MAX_LOOK_SECONDS = 120;
 
-type WindowRequest = { add: AddRequest } | { close: { number: number; ifCount: number | null; at: string } } | { settled: number };
+type WindowRequest =
+  { add: AddRequest } | { close: { number: number; ifCount: number | null; at: string } } | { settled: number; carried: number };
 
 /** Entity `<pipeline>.<source>`. Computes first, sets state last: a throw would not roll back (facts/durable.md §2.9 item 4). */
 export function windowEntity(context: EntityContext<WindowState | null>): void {
@@ -42,7 +43,7 @@ function answerOf(before: WindowState | null, request: WindowRequest | null): { 
   if (request && 'add' in request) return addMember(before, request.add);
   if (request && 'close' in request) return closeWindow(before, request.close);
   if (request && 'settled' in request) {
-    const state = settleWindow(before, request.settled);
+    const state = settleWindow(before, request.settled, request.carried);
     return { state, answer: state };
   }
   return { state: before, answer: before ?? emptyWindow() };
@@ -88,8 +89,13 @@ export function* readWindow(context: OrchestrationContext, place: Place): Story<
   return yield* ask<WindowState>(context, place, 'read', null);
 }
 
-export function* noteSettled(context: OrchestrationContext, pipeline: string, source: string, number: number): Story<void> {
-  yield* ask<WindowState>(context, { pipeline, collecting: { source } }, 'settled', { settled: number });
+export function* noteSettled(
+  context: OrchestrationContext,
+  { pipeline, source }: { pipeline: string; source: string },
+  number: number,
+  carried: number,
+): Story<void> {
+  yield* ask<WindowState>(context, { pipeline, collecting: { source } }, 'settled', { settled: number, carried });
 }
 
 export function* offerToJoin(context: OrchestrationContext, place: Place, number: number): Story<OfferAnswer> {

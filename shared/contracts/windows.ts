@@ -29,6 +29,7 @@ export const WindowState = z.strictObject({
   expects: z.number().int().nullable().describe('Files that the manifest lists, once it came'),
   closed: z.strictObject({ number: z.number().int(), at: Instant }).nullable(),
   settled: z.number().int().min(0).describe('The newest window whose members have all got their verdict'),
+  carried: z.number().int().min(0).describe('Files that the window before left to this one; they are not in the count'),
 });
 export type WindowState = z.infer<typeof WindowState>;
 

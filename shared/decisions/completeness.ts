@@ -87,7 +87,9 @@ export function worthTallying(rule: CompletenessRule, window: WindowState): bool
     case 'partitions':
       return rule.names.every((name) => window.marks.includes(name));
     case 'manifest':
-      return window.marks.includes('manifest') && window.count > (window.expects ?? 0);
+      if (!window.marks.includes('manifest')) return false;
+      // What the window before leaves to this one is known once that is settled; until then it is worth a look, which waits for it.
+      return window.settled < window.number - 1 || window.count + window.carried > (window.expects ?? 0);
     default:
       return false;
   }

@@ -33,8 +33,8 @@ function isOpen({ runId, verdict }: LedgerEntry, by: string | null): boolean {
   return verdict.kind === 'incomplete' || verdict.kind === 'accepted' || verdict.kind === 'late';
 }
 
-/** The verdicts of events whose version of the blob counts as the one that is there. */
-const KNOWN: ReadonlySet<VerdictKind> = new Set(['accepted', 'incomplete', 'late', 'quarantined', 'duplicate']);
+/** The verdicts of events whose version of the blob was taken; another event of the same version was not. */
+const TAKEN: ReadonlySet<VerdictKind> = new Set(['accepted', 'incomplete', 'late', 'quarantined', 'duplicate']);
 
 /**
  * Whether a sequencer is older than another of the same blob. They compare as plain strings; of unequal length, or where one is not
@@ -48,7 +48,7 @@ export function isOlder(sequencer: string, than: string): boolean {
 export function headFrom(entries: readonly LedgerEntry[], without: string): LedgerHead | null {
   let newest: (LedgerHead & { receivedAt: string }) | null = null;
   for (const { entryId, event, verdict, sha256, receivedAt } of entries) {
-    if (entryId === without || !isStorageEvent(event) || event.eTag === '' || !KNOWN.has(verdict.kind)) continue;
+    if (entryId === without || !isStorageEvent(event) || !TAKEN.has(verdict.kind) || verdict.rule === 'same-etag') continue;
     const older =
       newest !== null &&
       (isOlder(event.sequencer, newest.sequencer) || (!isOlder(newest.sequencer, event.sequencer) && receivedAt < newest.receivedAt));

@@ -35,7 +35,18 @@ export interface Late {
 }
 
 export function emptyWindow(): WindowState {
-  return { number: 1, count: 0, digest: EMPTY, openedAt: null, lastAt: null, marks: [], expects: null, closed: null, settled: 0 };
+  return {
+    number: 1,
+    count: 0,
+    digest: EMPTY,
+    openedAt: null,
+    lastAt: null,
+    marks: [],
+    expects: null,
+    closed: null,
+    settled: 0,
+    carried: 0,
+  };
 }
 
 export function windowIdOf(pipeline: string, source: string, number: number): string {
@@ -105,7 +116,8 @@ export function closeWindow(before: WindowState | null, ask: CloseRequest): { st
 }
 
 /** Notes that the members of a window have got their verdicts; windows may be settled out of order, and the newest counts. */
-export function settleWindow(before: WindowState | null, number: number): WindowState {
+export function settleWindow(before: WindowState | null, number: number, carried: number): WindowState {
   const state = before ?? emptyWindow();
-  return { ...state, settled: Math.max(state.settled, number) };
+  const isNext = state.number === number + 1;
+  return { ...state, settled: Math.max(state.settled, number), carried: isNext ? state.carried + carried : state.carried };
 }

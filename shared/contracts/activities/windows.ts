@@ -68,7 +68,7 @@ export const settleMembers = activity({
     runId: RunId.nullable(),
     after: z.string().nullable(),
   }),
-  output: z.strictObject({ next: z.string().nullable(), settled: z.number().int() }),
+  output: z.strictObject({ next: z.string().nullable(), settled: z.number().int(), carried: z.number().int() }),
   retry: PATIENT,
 });
 
