@@ -34,6 +34,6 @@ export function detailOf(output: Output, run: RunSummary): string {
 export function metricsLine(metrics: Readonly<Record<string, number>>): string {
   return Object.entries(metrics)
     .slice(0, 4)
-    .map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
+    .map(([name, value]) => `${name} ${Number(Math.abs(value) >= 1 ? value.toFixed(4) : value.toPrecision(4))}`)
     .join(', ');
 }

@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import type { RunSummary } from '../../shared/contracts/http-api.ts';
 import { startStack, type Stack } from '../../local/stack/stack.ts';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { createContext, type Context } from '../context.ts';
+import { type DataSource, exampleData } from '../example-data.ts';
 import { CommandError, EXIT } from '../failure.ts';
 import { follow } from '../follow.ts';
 import { landFile } from '../landing.ts';
@@ -19,16 +18,7 @@ import { stackFailure } from '../stack-failure.ts';
 import { metricsLine, narrator } from '../story-lines.ts';
 import { printAddresses } from './start.ts';
 
-/** The real data set, where the machine has it; it is not part of the project. */
-const REAL_DATA = '../shared/data/iBeacon_RSSI_Labeled.csv';
 const LIMIT_MS = 10 * 60 * 1000;
-
-interface DataSource {
-  file: string;
-  /** Says to people which data it is. */
-  words: string;
-  kind: 'given' | 'real' | 'generated';
-}
 
 /** What the demo found out, for machines: the last line with --json. */
 export interface DemoAccount {
@@ -83,7 +73,7 @@ export const demo: Command = {
         say: (line) => context.output.line(`  ${line}`),
       }).catch(stackFailure);
       const up = Date.now();
-      const data = await chooseData(context, stack, folder, dataDir, given);
+      const data = await exampleData({ root: context.root, folder, workDir: dataDir, python: stack.python, given });
       const inside = createContext({ output: context.output, environment: context.environment, root: context.root, dataDir });
       const account = await tellStory(inside, folder, data, stack, { begun, up }).catch(async (error: unknown) => {
         // A story that failed is what people want to look at; the error itself is reported at the end.
@@ -158,15 +148,6 @@ function succeeded(runs: readonly RunSummary[], story: RunSummary['story']): Run
     failed?.failure ? `${failed.runId} failed: ${failed.failure.message}` : `The story ended without a ${story} run`,
     'look at it with: npm run demo -- --keep',
   );
-}
-
-async function chooseData(context: Context, stack: Stack, folder: string, dataDir: string, given: string | undefined): Promise<DataSource> {
-  if (given !== undefined) return { file: resolve(given), words: `on ${given}`, kind: 'given' };
-  const real = resolve(context.root, REAL_DATA);
-  if (existsSync(real)) return { file: real, words: 'on the real iBeacon data set (1,420 rows, UCI, CC BY 4.0)', kind: 'real' };
-  const file = join(dataDir, 'generated.csv');
-  await promisify(execFile)(stack.python, [join(folder, 'generate.py'), '--rows', '1420', '--out', file], { timeout: 60_000 });
-  return { file, words: 'on generated data (radio path-loss model, 1,420 rows)', kind: 'generated' };
 }
 
 function printAccount(output: Output, account: DemoAccount, data: DataSource): void {

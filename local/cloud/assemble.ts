@@ -1,11 +1,11 @@
 // Starts every stand-in of the local cloud on its port, each with a folder of its own, and stops them together.
 // They know each other only where the real services do: STS and ARM trust the local tenant, SageMaker reads from S3.
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
-import { createAzureMlCloud } from './azureml/azureml-cloud.ts';
+import { createArmFront } from './arm-front.ts';
 import type { CloudConfig } from './config.ts';
+import { createDatabricksCloud } from './databricks/databricks-cloud.ts';
 import { createEntraCloud } from './entra/entra-cloud.ts';
 import { createEventGridCloud } from './eventgrid/eventgrid-cloud.ts';
 import { createTopicCloud } from './eventgrid/topic.ts';
@@ -13,7 +13,9 @@ import { withFaults } from './kit/faults.ts';
 import { freePort } from './kit/process.ts';
 import { serve, type Cloud } from './kit/server.ts';
 import { createKubeflowCloud } from './kubeflow/kubeflow-cloud.ts';
-import type { ImageMapping } from './kubeflow/options.ts';
+import { type Cluster, createCluster } from './kubernetes/cluster.ts';
+import { createKubernetesCloud } from './kubernetes/kubernetes-cloud.ts';
+import { withPython } from './step-images.ts';
 import { createS3Cloud } from './s3/s3.ts';
 import { createSageMakerCloud } from './sagemaker/sagemaker.ts';
 import { createAuthority } from './sts/authority.ts';
@@ -36,7 +38,11 @@ export interface CloudUrls {
   /** Where events of one's own are posted; `/_admin/events` of the same address lists them. */
   readonly topic: string;
   readonly kubeflow: string;
+  /** Azure Resource Manager: Azure ML, and Data Factory where there is one. */
   readonly azureml: string;
+  /** Null where the configuration has none. */
+  readonly databricks: string | null;
+  readonly kubernetes: string | null;
   readonly s3: string;
   readonly sts: string;
   readonly sagemaker: string;
@@ -107,10 +113,21 @@ async function startAll(config: CloudConfig, start: Start): Promise<CloudUrls> {
   const topicUrl = await start(topic, ports.topic);
 
   const { images, ...kubeflowOptions } = config.kubeflow;
-  const kubeflow = createKubeflowCloud({ ...kubeflowOptions, dataDir: folder('kubeflow'), images: withPython(config, images) });
+  const cluster = config.kubernetes ? createCluster({ nodes: config.kubernetes.nodes }) : null;
+  const kubeflow = createKubeflowCloud({
+    ...kubeflowOptions,
+    dataDir: folder('kubeflow'),
+    images: withPython(config, images),
+    ...(cluster ? { cluster } : {}),
+  });
   const kubeflowUrl = await start(kubeflow, ports.kubeflow);
+  const kubernetesUrl = await startKubernetes(config, cluster, { issuer: entra.issuerV1, jwksUri: entra.jwksUri }, start);
 
-  const azureml = await start(createAzureMlCloud({ ...config.azureml, ...trust, tenant: config.entra.tenant }), ports.azureml);
+  const events = jobEvents(config);
+  const arm = createArmFront(config, { ...trust, folder, lake: eventgrid.connectionString, events });
+  const azureml = await start(arm, ports.azureml);
+  arm.reachableAt(azureml);
+  const databricksUrl = await startDatabricks(config, { ...trust, folder, entraUrl, azureml }, start);
 
   const { aws } = config;
   const authority = createAuthority({
@@ -145,10 +162,57 @@ async function startAll(config: CloudConfig, start: Start): Promise<CloudUrls> {
     topic: `${topicUrl}/api/events`,
     kubeflow: kubeflowUrl,
     azureml,
+    databricks: databricksUrl,
+    kubernetes: kubernetesUrl,
     s3: s3Url,
     sts,
     sagemaker: sagemakerUrl,
   };
+}
+
+/** A subscription of the Azure ML workspace's events, by queue, in base64 as Event Grid writes. */
+function jobEvents({ azureml, storage }: CloudConfig): ((event: object) => Promise<void>) | null {
+  if (azureml.eventsQueue === undefined) return null;
+  const queue = QueueServiceClient.fromConnectionString(storage.connectionString).getQueueClient(azureml.eventsQueue);
+  return async (event) => {
+    const message = Buffer.from(JSON.stringify(event), 'utf8').toString('base64');
+    await queue.sendMessage(message, { abortSignal: AbortSignal.timeout(STORAGE_MS) });
+  };
+}
+
+interface Trust {
+  issuer: string;
+  jwksUri: string;
+}
+
+async function startKubernetes(
+  { kubernetes, ports }: CloudConfig,
+  cluster: Cluster | null,
+  { issuer, jwksUri }: Trust,
+  start: Start,
+): Promise<string | null> {
+  if (!kubernetes || !cluster) return null;
+  const access = { issuers: [{ issuer, jwksUri, audience: kubernetes.audience }], rules: kubernetes.rules };
+  return start(createKubernetesCloud({ cluster, access }), ports.kubernetes);
+}
+
+async function startDatabricks(
+  { databricks, ports, entra, azureml }: CloudConfig,
+  at: Trust & { folder: (name: string) => string; entraUrl: string; azureml: string },
+  start: Start,
+): Promise<string | null> {
+  if (!databricks) return null;
+  // What an administrator sets on the cluster: where runs are tracked, and as whom (facts/azure.md §6, exclusive tracking).
+  const [workspace] = azureml.workspaces;
+  const scope = `subscriptions/${azureml.subscriptionId}/resourceGroups/${azureml.resourceGroup}/providers/Microsoft.MachineLearningServices/workspaces/${workspace?.name ?? ''}`;
+  const tracking = {
+    MLFLOW_TRACKING_URI: `azureml://${new URL(at.azureml).host}/mlflow/v1.0/${scope}`,
+    AZURE_AUTHORITY_HOST: at.entraUrl,
+    AZURE_TENANT_ID: entra.tenant,
+  };
+  const clusters = databricks.clusters.map((cluster) => ({ ...cluster, env: { ...tracking, ...cluster.env } }));
+  const { issuer, jwksUri } = at;
+  return start(createDatabricksCloud({ ...databricks, clusters, issuer, jwksUri, dataDir: at.folder('databricks') }), ports.databricks);
 }
 
 /** What infrastructure makes in a real deployment: containers, the subscriptions' queues and dead-letter containers. */
@@ -171,20 +235,4 @@ async function makeStorage({ storage, subscriptions: own, topic }: CloudConfig):
 
 function topicId({ azureml, topic }: CloudConfig): string {
   return `/subscriptions/${azureml.subscriptionId}/resourceGroups/${azureml.resourceGroup}/providers/Microsoft.EventGrid/topics/${topic.name}`;
-}
-
-/** Puts the chosen Python into every step image that does not name its own. */
-function withPython({ python }: CloudConfig, images: CloudConfig['kubeflow']['images']): Record<string, ImageMapping> {
-  return Object.fromEntries(
-    Object.entries(images).map(([name, image]): [string, ImageMapping] => [
-      name,
-      {
-        ...(image.command ? { command: image.command } : {}),
-        ...(image.cwd === undefined ? {} : { cwd: image.cwd }),
-        programs: { ...(python ? { python: python.command, python3: python.command } : {}), ...image.programs },
-        // Steps have a home of their own; packages that the user installed for this Python are still to be found.
-        env: { ...(python ? { PYTHONUSERBASE: join(homedir(), '.local') } : {}), ...python?.env, ...image.env },
-      },
-    ]),
-  );
 }

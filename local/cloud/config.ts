@@ -1,6 +1,7 @@
 // The configuration of the local cloud: one JSON document, checked before anything starts.
 // Unknown keys are refused, so that a misspelt setting is not a silent default.
 import { z } from 'zod';
+import { AzureMlSettings } from './azureml/settings.ts';
 
 const port = z.number().int().min(0).max(65_535).default(0);
 const strings = z.record(z.string(), z.string());
@@ -85,6 +86,8 @@ export const CloudConfig = z.strictObject({
       topic: port,
       kubeflow: port,
       azureml: port,
+      databricks: port,
+      kubernetes: port,
       s3: port,
       sts: port,
       sagemaker: port,
@@ -127,22 +130,70 @@ export const CloudConfig = z.strictObject({
     pendingMs: z.number().min(0).exactOptional(),
     pipelineRoot: z.string().exactOptional(),
   }),
-  azureml: z.strictObject({
-    subscriptionId: name,
-    resourceGroup: name,
-    workspaces: z
-      .array(
+  azureml: AzureMlSettings.omit({ images: true, events: true }).extend({
+    images: z.record(z.string(), stepImage).default({}),
+    /** Queue that gets the events of jobs. */
+    eventsQueue: name.exactOptional(),
+  }),
+  /** A factory behind the same ARM; none without it. */
+  datafactory: z
+    .strictObject({
+      factory: name,
+      operators: z.array(z.string()).exactOptional(),
+      queryDelayMs: z.number().min(0).exactOptional(),
+      pipelines: z.record(
+        z.string(),
+        z.strictObject({
+          parameters: z
+            .record(
+              z.string(),
+              z.strictObject({
+                type: z.enum(['String', 'Int', 'Float', 'Bool', 'Array', 'Object', 'SecureString']),
+                defaultValue: z.unknown().exactOptional(),
+              }),
+            )
+            .exactOptional(),
+          activities: z.array(
+            z.discriminatedUnion('type', [
+              z.strictObject({ name, type: z.literal('Copy'), from: name, container: name, to: name }),
+              z.strictObject({ name, type: z.literal('Custom'), command: z.tuple([name], name), cwd: name, env: strings.exactOptional() }),
+            ]),
+          ),
+          concurrency: z.number().int().min(1).exactOptional(),
+        }),
+      ),
+    })
+    .exactOptional(),
+  databricks: z
+    .strictObject({
+      principals: z.array(z.strictObject({ objectId: name, name, mayRun: z.boolean().exactOptional() })),
+      clusters: z.array(z.strictObject({ id: name, state: name, env: strings.exactOptional() })).default([]),
+      volumes: z.array(
+        z.union([z.strictObject({ path: name, folder: name }), z.strictObject({ path: name, connectionString: name, container: name })]),
+      ),
+      secrets: strings.default({}),
+      env: strings.default({}),
+      python: name,
+      pendingMs: z.number().min(0).exactOptional(),
+    })
+    .exactOptional(),
+  /** The cluster that Kubeflow's steps run on; without it steps have no pods. */
+  kubernetes: z
+    .strictObject({
+      nodes: z.array(
         z.strictObject({
           name,
-          location: z.string().exactOptional(),
-          publicNetworkAccess: z.enum(['Disabled', 'Enabled']).exactOptional(),
-          mlFlowTrackingUri: z.string().exactOptional(),
-          tags: strings.exactOptional(),
+          labels: strings.exactOptional(),
+          ready: z.boolean().exactOptional(),
+          allocatable: strings.exactOptional(),
         }),
-      )
-      .default([]),
-    readers: z.array(z.string()).exactOptional(),
-  }),
+      ),
+      audience: name,
+      rules: z.array(
+        z.strictObject({ user: name, verbs: z.array(z.string()), resources: z.array(z.string()), namespace: z.string().exactOptional() }),
+      ),
+    })
+    .exactOptional(),
   aws: z.strictObject({
     region: z.string().default('us-east-1'),
     accountId: z

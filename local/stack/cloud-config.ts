@@ -1,5 +1,7 @@
 // What the local cloud is told: which tenant, subscriptions, images and roles stand in for the real ones.
+import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { ACCOUNT } from './azurite.ts';
 import { type ComponentFolders, type ImageLock, imagePaths } from './images.ts';
 
 /** Names of the local installation. None of them is a secret; they only have to be the same on both sides. */
@@ -18,8 +20,18 @@ export const LOCAL = {
   subscriptionId: '00000000-0000-4000-8000-000000000001',
   resourceGroup: 'sluice-local',
   workspace: 'sluice-local',
+  compute: 'cpu-cluster',
+  datastore: 'sluice',
+  factory: 'sluice-local',
+  storeContainer: 'sluice',
+  storeVolume: '/Volumes/sluice/platform/store',
+  wheels: '/Volumes/sluice/platform/wheels',
+  cluster: '0101-120000-sluice01',
+  kubernetesAudience: '6dae42f8-4368-4678-94ff-3960e28e3630',
   /** Sluice's own managed identity. */
   identity: { clientId: '10000000-0000-4000-8000-000000000001', objectId: '10000000-0000-4000-8000-0000000000a1' },
+  /** As whom runs on Databricks are tracked in the workspace. */
+  tracking: { clientId: '10000000-0000-4000-8000-000000000002', objectId: '10000000-0000-4000-8000-0000000000a2' },
   /** The person at this machine. */
   developer: { clientId: '20000000-0000-4000-8000-000000000001', objectId: '20000000-0000-4000-8000-0000000000a1' },
 } as const;
@@ -40,6 +52,10 @@ export interface CloudAdditions {
     /** Negative: its tokens have expired already. */
     tokenLifetimeSeconds?: number;
   }[];
+  /** Pipelines of the Data Factory, as `local/cloud/datafactory` takes them. */
+  dataPipelines?: Record<string, unknown>;
+  /** Machines of the cluster; by default two with SGX and one without. */
+  nodes?: readonly { name: string; labels?: Record<string, string>; ready?: boolean }[];
   /** How long a Kubeflow run stays pending before its first step. */
   pendingMs?: number;
   /** How long a serving process may take until its first healthy answer. */
@@ -56,9 +72,22 @@ export interface CloudConfigInput {
   images: ImageLock;
   additions: CloudAdditions;
   python: string;
+  /** Folder of the components' wheels. */
+  wheels: string;
   developerSecret: string;
+  trackingSecret: string;
   identityHeader: string;
 }
+
+/** One thread: the steps share the machine with everything else. */
+const ONE_THREAD = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
+
+/** The confidential pool of the reference cluster, and a machine for everything else. */
+const NODES: NonNullable<CloudAdditions['nodes']> = [
+  { name: 'sgx-pool-1', labels: { intelvm: 'sgx', 'node.kubernetes.io/instance-type': 'Standard_DC4s_v3' } },
+  { name: 'sgx-pool-2', labels: { intelvm: 'sgx', 'node.kubernetes.io/instance-type': 'Standard_DC4s_v3' } },
+  { name: 'system-pool-1', labels: { 'node.kubernetes.io/instance-type': 'Standard_D4_v5' } },
+];
 
 /** The document that `local/cloud/main.ts` reads. */
 export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
@@ -88,21 +117,22 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
       tenant: LOCAL.tenant,
       clients: [
         { ...LOCAL.identity, name: 'sluice', roles: ['AssumeRoleWithWebIdentity'] },
+        { ...LOCAL.tracking, name: 'databricks-tracking', secret: input.trackingSecret, roles: [] },
         { ...LOCAL.developer, name: 'developer', secret: input.developerSecret, roles: ['admin'] },
         ...(additions.principals ?? []),
       ],
       managedIdentity: { clientId: LOCAL.identity.clientId, header: input.identityHeader },
     },
-    subscriptions: [
-      {
-        name: 'sluice-landing',
-        queue: LOCAL.queue,
-        schema: 'cloudevents',
-        includedEventTypes: ['Microsoft.Storage.BlobCreated'],
-        subjectBeginsWith: `/blobServices/default/containers/${LOCAL.lakeContainer}/blobs/bronze/`,
-        deadLetterContainer: LOCAL.deadLetter,
-      },
-    ],
+    // Landings in bronze, and the commits of silver and gold: whoever writes there.
+    subscriptions: ['bronze', 'silver', 'gold'].map((layer) => ({
+      name: `sluice-${layer}`,
+      queue: LOCAL.queue,
+      schema: 'cloudevents',
+      includedEventTypes: ['Microsoft.Storage.BlobCreated'],
+      subjectBeginsWith: `/blobServices/default/containers/${LOCAL.lakeContainer}/blobs/${layer}/`,
+      ...(layer === 'bronze' ? {} : { subjectEndsWith: '.json' }),
+      deadLetterContainer: LOCAL.deadLetter,
+    })),
     topic: { dataSenders: [LOCAL.identity.objectId] },
     python: { command: python },
     kubeflow: {
@@ -112,7 +142,40 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
     azureml: {
       subscriptionId: LOCAL.subscriptionId,
       resourceGroup: LOCAL.resourceGroup,
-      workspaces: [{ name: LOCAL.workspace, location: 'westeurope' }],
+      workspaces: [
+        {
+          name: LOCAL.workspace,
+          location: 'westeurope',
+          computes: [{ name: LOCAL.compute, type: 'AmlCompute' }],
+          datastores: [{ name: LOCAL.datastore, accountName: ACCOUNT, connectionString: input.storage, container: LOCAL.storeContainer }],
+        },
+      ],
+      images: Object.fromEntries(steps) as Record<string, unknown>,
+      eventsQueue: LOCAL.queue,
+    },
+    datafactory: { factory: LOCAL.factory, pipelines: additions.dataPipelines ?? {} },
+    databricks: {
+      python,
+      principals: [{ objectId: LOCAL.identity.objectId, name: 'sluice' }],
+      clusters: [
+        {
+          id: LOCAL.cluster,
+          state: 'RUNNING',
+          env: { AZURE_CLIENT_ID: LOCAL.tracking.clientId, AZURE_CLIENT_SECRET: input.trackingSecret },
+        },
+      ],
+      volumes: [
+        { path: LOCAL.storeVolume, connectionString: input.storage, container: LOCAL.storeContainer },
+        { path: LOCAL.wheels, folder: input.wheels },
+      ],
+      env: { PYTHONUSERBASE: join(homedir(), '.local'), ...ONE_THREAD },
+    },
+    kubernetes: {
+      audience: LOCAL.kubernetesAudience,
+      nodes: additions.nodes ?? NODES,
+      rules: [
+        { user: LOCAL.identity.objectId, verbs: ['get', 'list'], resources: ['nodes', 'pods', 'pods/log', 'events', 'runtimeclasses'] },
+      ],
     },
     aws: {
       region: LOCAL.region,
@@ -126,14 +189,13 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
   };
 }
 
-/** The environment in which a component's image runs here. One thread: the steps share the machine with everything else. */
+/** The environment in which a component's image runs here. */
 function imageEnvironment(root: string, folder: string): Record<string, string> {
   return {
     PYTHONPATH: imagePaths(root, folder).join(':'),
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUNBUFFERED: '1',
-    OMP_NUM_THREADS: '1',
-    OPENBLAS_NUM_THREADS: '1',
+    ...ONE_THREAD,
   };
 }
 

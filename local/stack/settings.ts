@@ -1,4 +1,5 @@
 // The settings of the app on this machine: what `local.settings.json` holds and the local host gets as its environment.
+import { join } from 'node:path';
 import { ACCOUNT } from './azurite.ts';
 import { LOCAL } from './cloud-config.ts';
 
@@ -12,6 +13,8 @@ export interface CloudUrls {
   topic: string;
   kubeflow: string;
   azureml: string;
+  databricks: string | null;
+  kubernetes: string | null;
   s3: string;
   sts: string;
   sagemaker: string;
@@ -26,6 +29,9 @@ export interface SettingsInput {
   /** What callers of the identity endpoint must send; made anew for every data folder. */
   identityHeader: string;
   workDir: string;
+  /** Folder of the components, and the Python that runs them. */
+  components: string;
+  python: string;
   poll: { firstSeconds: number; maxSeconds: number };
 }
 
@@ -61,6 +67,20 @@ export function appSettings(input: SettingsInput): Record<string, string> {
     AZUREML_SUBSCRIPTION_ID: LOCAL.subscriptionId,
     AZUREML_RESOURCE_GROUP: LOCAL.resourceGroup,
     AZUREML_WORKSPACE: LOCAL.workspace,
+    AZUREML_DATASTORE: LOCAL.datastore,
+    AZUREML_COMPUTE: LOCAL.compute,
+    ...(cloud.kubernetes === null ? {} : { KUBERNETES_URL: cloud.kubernetes, KUBERNETES_TOKEN_AUDIENCE: LOCAL.kubernetesAudience }),
+    ...(cloud.databricks === null
+      ? {}
+      : {
+          DATABRICKS_URL: cloud.databricks,
+          DATABRICKS_CLUSTER_ID: LOCAL.cluster,
+          DATABRICKS_STORE_VOLUME: LOCAL.storeVolume,
+          DATABRICKS_WHEELS: LOCAL.wheels,
+        }),
+    SLUICE_LOCAL_JOBS: join(input.workDir, 'local-jobs'),
+    SLUICE_LOCAL_COMPONENTS: input.components,
+    SLUICE_LOCAL_PYTHON: input.python,
     SLUICE_TOPIC_ENDPOINT: cloud.topic,
   };
 }

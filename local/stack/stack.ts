@@ -13,6 +13,7 @@ import { writeLocalSettings } from './local-settings.ts';
 import { claimPort, PortTakenError } from './ports.ts';
 import { ProcessFailedError, startProcess, stopProcess } from './processes.ts';
 import { findPython } from './python.ts';
+import { buildWheels } from './wheels.ts';
 import { appSettings, type CloudUrls } from './settings.ts';
 import { removeStackFile, type StackFile, writeStackFile } from './stack-file.ts';
 
@@ -91,7 +92,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ];
 
     const storage = connectionString(ports);
-    const config = cloudConfig({ root, dataDir, storage, lakePort, components, images, additions, python, ...secrets });
+    const wheels = await buildWheels({ root, dataDir, images, python });
+    const config = cloudConfig({ root, dataDir, storage, lakePort, components, images, additions, python, wheels, ...secrets });
     const cloud = await startProcess<{ urls: CloudUrls & { admin: string } }>({
       name: 'The local cloud',
       args: ['--import', 'tsx', join(root, 'local/cloud/main.ts'), '--config', '-'],
@@ -109,6 +111,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       lake,
       identityHeader: secrets.identityHeader,
       workDir: join(dataDir, 'work'),
+      components: join(root, 'components'),
+      python,
       poll: POLL,
     });
     const host = await startHost(options, settings, logs, tell);
@@ -136,7 +140,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         scope: `${LOCAL.audience}/.default`,
       },
       images,
-      urls: { ...cloud.ready.urls, ...urls },
+      urls: { ...present(cloud.ready.urls), ...urls },
     };
     await writeStackFile(dataDir, file);
     stops.push(() => removeStackFile(dataDir));
@@ -145,6 +149,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+/** Addresses that are there. */
+function present(urls: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(urls).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }
 
 /** The value of a settled promise; the first failure is thrown after all have settled, so that nothing starts behind the stop. */
@@ -259,17 +268,19 @@ function watched(child: ChildProcess, name: string, tell: (name: string) => void
 
 interface LocalSecrets {
   developerSecret: string;
+  trackingSecret: string;
   identityHeader: string;
 }
 
 /** Random values of this data folder, kept so that a restart keeps them; only their owner reads the file. */
 async function localSecrets(dataDir: string): Promise<LocalSecrets> {
   const file = join(dataDir, 'secrets.json');
-  const kept = await readFile(file, 'utf8').catch(() => null);
-  if (kept !== null) return JSON.parse(kept) as LocalSecrets;
+  const kept = JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as Partial<LocalSecrets>;
+  const fresh = (): string => randomBytes(24).toString('base64url');
   const secrets: LocalSecrets = {
-    developerSecret: randomBytes(24).toString('base64url'),
-    identityHeader: randomBytes(24).toString('base64url'),
+    developerSecret: kept.developerSecret ?? fresh(),
+    trackingSecret: kept.trackingSecret ?? fresh(),
+    identityHeader: kept.identityHeader ?? fresh(),
   };
   await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
   return secrets;

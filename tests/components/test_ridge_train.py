@@ -197,10 +197,10 @@ def test_a_redirection_is_not_followed(tracking: Tracking) -> None:
 
 
 def test_a_scheme_that_needs_the_package_is_recorded(gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('MLFLOW_TRACKING_URI', 'azureml://host/mlflow/v1.0/x?token=TOP-SECRET')
+    monkeypatch.setenv('MLFLOW_TRACKING_URI', 'databricks://host/x?token=TOP-SECRET')
     assert train(gold, tmp_path) == 0
     said = report_of(tmp_path)['data']['mlflow']
-    assert said['status'] == 'absent' and said['reason'].startswith('azureml: needs the package mlflow')
+    assert said['status'] == 'absent' and said['reason'].startswith('databricks: needs the package mlflow')
     assert 'TOP-SECRET' not in (tmp_path / 'run-report.json').read_text()
 
 

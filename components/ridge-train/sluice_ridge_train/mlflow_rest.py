@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ATTEMPTS = 4
+ARM_SCOPE = 'https://management.azure.com/.default'
 TIMEOUT_SECONDS = 30
 MAX_ANSWER = 8 * 1024 * 1024
 MARK = 'sluice.step'
@@ -47,9 +48,10 @@ class RestTracker:
     """One tracking server. `pause` is seconds before the second attempt; it doubles."""
 
     def __init__(self, uri: str, environment: Mapping[str, str], pause: float = 0.5) -> None:
-        self.base = uri.rstrip('/')
+        self.base = _address(uri)
         self.environment = environment
         self.pause = pause
+        self.bearer: str | None = None
         self.withoutArtifacts: str | None = None
         context = ssl.create_default_context(cafile=environment.get('MLFLOW_TRACKING_SERVER_CERT_PATH') or None)
         self.opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
@@ -72,7 +74,7 @@ class RestTracker:
                     'tags': [{'key': key, 'value': value} for key, value in tags.items()],
                 },
             )
-            self._upload(str(info.get('artifact_uri', '')), files)
+            self._upload(str(info.get('artifact_uri', '')), run_id, files)
         except RestFailure:
             self._end(run_id, 'FAILED', now)
             raise
@@ -132,15 +134,42 @@ class RestTracker:
                 return None
             raise
 
-    def _upload(self, root: str, files: Mapping[str, Path]) -> None:
-        """Through the server's proxy; any other root is written by clients that hold its keys, which this one does not."""
+    def _upload(self, root: str, run_id: str, files: Mapping[str, Path]) -> None:
+        """Through the server's proxy, or Azure ML's artifact service; any other root is written by clients that hold its keys."""
         parts = urllib.parse.urlsplit(root)
+        if parts.scheme == 'azureml':
+            self._upload_to_azure(run_id, files)
+            return
         if parts.scheme != 'mlflow-artifacts':
             self.withoutArtifacts = f'files were not logged: the artifact root {parts.scheme or "(none)"}: takes them from clients with its keys only'
             return
         for name, path in files.items():
             place = urllib.parse.quote(f'{parts.path.strip("/")}/{name}')
             self._retrying('PUT', f'/api/2.0/mlflow-artifacts/artifacts/{place}', path.read_bytes(), 'application/octet-stream')
+
+    def _upload_to_azure(self, run_id: str, files: Mapping[str, Path]) -> None:
+        """An address with a signature for each file, then the file itself (facts/mlflow.md §9): uploads go past MLflow there."""
+        service = self.base.replace('/mlflow/v2.0/', '/artifact/v2.0/', 1)
+        path = f'/artifacts/ExperimentRun/{urllib.parse.quote(f"dcid.{run_id}", safe="")}/batch/metadata'
+        body = _json({'paths': [{'path': name} for name in files]})
+        answer = self._retrying('POST', path, body, 'application/json', base=service)
+        places = answer.get('artifactContentInformation')
+        for name, file in files.items():
+            place = places.get(name) if isinstance(places, dict) else None
+            uri = place.get('contentUri') if isinstance(place, dict) else None
+            if not isinstance(uri, str):
+                raise RestFailure(f'the artifact service gave no address for {name}')
+            self._put_blob(uri, file.read_bytes(), name)
+
+    def _put_blob(self, uri: str, content: bytes, name: str) -> None:
+        request = urllib.request.Request(uri, data=content, method='PUT', headers={'x-ms-blob-type': 'BlockBlob'})
+        try:
+            with self.opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                answer.read(MAX_ANSWER)
+        except urllib.error.HTTPError as error:
+            raise RestFailure(f'storage refused {name} with {error.code}', error.code) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise RestFailure(f'storage did not take {name}: {type(error).__name__}') from error
 
     def _end(self, run_id: str, status: str, now: int) -> None:
         try:
@@ -162,18 +191,19 @@ class RestTracker:
     def _once(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         return self._send(method, f'/api/2.0/mlflow/{path}', _json(body), 'application/json')
 
-    def _retrying(self, method: str, path: str, body: bytes | None, kind: str) -> dict[str, Any]:
+    def _retrying(self, method: str, path: str, body: bytes | None, kind: str, base: str | None = None) -> dict[str, Any]:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._send(method, path, body, kind)
+                return self._send(method, path, body, kind, base)
             except RestFailure as error:
                 if not _may_pass(error) or attempt == ATTEMPTS:
                     raise
                 time.sleep(self.pause * 2 ** (attempt - 1))
         raise AssertionError('there is at least one attempt')
 
-    def _send(self, method: str, path: str, body: bytes | None, kind: str) -> dict[str, Any]:
-        request = urllib.request.Request(self.base + path, data=body, method=method, headers={'Content-Type': kind, **self._authorization()})
+    def _send(self, method: str, path: str, body: bytes | None, kind: str, base: str | None = None) -> dict[str, Any]:
+        address = (base or self.base) + path
+        request = urllib.request.Request(address, data=body, method=method, headers={'Content-Type': kind, **self._authorization()})
         what = f'{method} {path.partition("?")[0]}'
         try:
             with self.opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
@@ -191,14 +221,43 @@ class RestTracker:
             raise RestFailure(f'{what}: the answer is not JSON') from error
         return found if isinstance(found, dict) else {}
 
+    def _service_principal(self) -> str | None:
+        """A token for ARM by the variables of azure-identity, asked for once; None without them."""
+        names = ('AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET')
+        tenant, client, secret = (self.environment.get(name, '') for name in names)
+        if self.bearer is not None or not (tenant and client and secret):
+            return self.bearer
+        authority = self.environment.get('AZURE_AUTHORITY_HOST') or 'https://login.microsoftonline.com'
+        form = {'grant_type': 'client_credentials', 'client_id': client, 'client_secret': secret, 'scope': ARM_SCOPE}
+        request = urllib.request.Request(
+            f'{authority.rstrip("/")}/{urllib.parse.quote(tenant)}/oauth2/v2.0/token', data=urllib.parse.urlencode(form).encode(), method='POST'
+        )
+        try:
+            with self.opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                self.bearer = str(json.loads(answer.read(MAX_ANSWER))['access_token'])
+        except urllib.error.HTTPError as error:
+            raise RestFailure(f'the identity platform refused the service principal with {error.code}', error.code) from error
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+            raise RestFailure(f'the identity platform gave no token: {type(error).__name__}') from error
+        return self.bearer
+
     def _authorization(self) -> dict[str, str]:
-        token = self.environment.get('MLFLOW_TRACKING_TOKEN')
+        token = self.environment.get('MLFLOW_TRACKING_TOKEN') or self._service_principal()
         if token:
             return {'Authorization': f'Bearer {token}'}
         user, password = self.environment.get('MLFLOW_TRACKING_USERNAME'), self.environment.get('MLFLOW_TRACKING_PASSWORD')
         if user and password:
             return {'Authorization': 'Basic ' + base64.b64encode(f'{user}:{password}'.encode()).decode()}
         return {}
+
+
+def _address(uri: str) -> str:
+    """`azureml://host/mlflow/v1.0/…` as its plugin calls it: https, and v2.0 whatever the URI says (facts/mlflow.md §9); http for this machine."""
+    parts = urllib.parse.urlsplit(uri)
+    if parts.scheme != 'azureml':
+        return uri.rstrip('/')
+    scheme = 'http' if parts.hostname in {'127.0.0.1', 'localhost', '::1'} else 'https'
+    return f'{scheme}://{parts.netloc}{parts.path.replace("/mlflow/v1.0/", "/mlflow/v2.0/", 1)}'.rstrip('/')
 
 
 def _json(body: Mapping[str, object] | None) -> bytes | None:

@@ -48,9 +48,9 @@ def track(
         missing = f'{type(error).__name__}: {error}'
     else:
         return _by_package(mlflow, params, metrics, tags, picture, model)
-    if not uri.startswith(('http://', 'https://')):
+    if not uri.startswith(('http://', 'https://', 'azureml://')):
         scheme = uri.partition(':')[0]
-        return Tracked('absent', reason=f'{scheme}: needs the package mlflow ({missing}); without it only http and https servers can be told')
+        return Tracked('absent', reason=f'{scheme}: needs the package mlflow ({missing}); without it only http, https and azureml servers can be told')
     try:
         tracker = RestTracker(uri, environment)
         run_id = tracker.log_run(

@@ -54,4 +54,7 @@ export const DEFAULT_APIS: readonly EntraApi[] = [
   { uri: 'https://management.azure.com', tokenVersion: 1 },
   { uri: 'https://storage.azure.com', tokenVersion: 1 },
   { uri: 'https://eventgrid.azure.net', tokenVersion: 1 },
+  // Azure Databricks and Azure Kubernetes Service, by their application ids (facts/azure.md §6, facts/kubeflow.md §1).
+  { uri: '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d', tokenVersion: 1 },
+  { uri: '6dae42f8-4368-4678-94ff-3960e28e3630', tokenVersion: 1 },
 ];

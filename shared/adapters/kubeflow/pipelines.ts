@@ -102,6 +102,14 @@ function hasContent(version: PipelineVersion, compiled: CompiledPipeline): boole
   const nested = shown['pipeline_spec'];
   const spec = (typeof nested === 'object' && nested !== null ? nested : shown) as Record<string, unknown>;
   const platform = shown['platform_spec'];
-  if (platform !== undefined && !isDeepStrictEqual(platform, compiled.platform)) return false;
+  if (platform !== undefined && !isDeepStrictEqual(asShown(platform), asShown(compiled.platform))) return false;
   return (['components', 'deploymentSpec', 'root'] as const).every((key) => isDeepStrictEqual(spec[key], compiled.spec[key]));
+}
+
+/** Protobuf's JSON writes 64-bit integers as text: numbers and their texts are the same here. */
+function asShown(value: unknown): unknown {
+  if (typeof value === 'number') return String(value);
+  if (Array.isArray(value)) return value.map(asShown);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, asShown(member)]));
 }

@@ -1,0 +1,43 @@
+// The data that an example lands in a demo: a file that was given, the real set where the machine has it, or what its generator makes.
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { parse } from 'yaml';
+import * as z from 'zod';
+
+export interface DataSource {
+  file: string;
+  /** Says to people which data it is. */
+  words: string;
+  kind: 'given' | 'real' | 'generated';
+}
+
+/** `examples/<pipeline>/data.yaml`. Real sets are beside the project, never part of it. */
+const ExampleData = z.strictObject({
+  real: z.strictObject({ file: z.string(), words: z.string() }),
+  generated: z.strictObject({ rows: z.number().int(), words: z.string() }),
+});
+
+const REAL_FOLDER = '../shared/data';
+
+export async function exampleData(options: {
+  root: string;
+  /** Folder of the example. */
+  folder: string;
+  /** Where generated data goes. */
+  workDir: string;
+  python: string;
+  given: string | undefined;
+}): Promise<DataSource> {
+  const { root, folder, workDir, python, given } = options;
+  if (given !== undefined) return { file: resolve(given), words: `on ${given}`, kind: 'given' };
+  const { real, generated } = ExampleData.parse(parse(await readFile(join(folder, 'data.yaml'), 'utf8')));
+  const there = resolve(root, REAL_FOLDER, real.file);
+  if (existsSync(there)) return { file: there, words: `on ${real.words}`, kind: 'real' };
+  const file = join(workDir, 'generated.csv');
+  const args = [join(folder, 'generate.py'), '--rows', String(generated.rows), '--out', file];
+  await promisify(execFile)(python, args, { timeout: 60_000 });
+  return { file, words: `on ${generated.words}`, kind: 'generated' };
+}
