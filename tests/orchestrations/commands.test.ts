@@ -8,7 +8,8 @@ import { SHIPPED_VERSION } from '../support/story-host.ts';
 import { commandsIn, SCENARIOS } from '../support/story-scenarios.ts';
 
 const FOLDER = 'tests/orchestrations/recorded';
-const ORCHESTRATIONS = ['land', 'refine', 'train', 'promote', 'await-job'];
+/** Trainings and what they wait with are in training-commands.test.ts. */
+const ORCHESTRATIONS = ['land', 'refine', 'promote'];
 const update = process.env['UPDATE_COMMANDS'] === '1';
 const fileOf = (orchestration: string, version: string): string => join(FOLDER, `${orchestration}-${version}.json`);
 

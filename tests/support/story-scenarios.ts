@@ -3,7 +3,6 @@
 import type { Profile } from '../../local/host/durable/engine.ts';
 import type { Action } from '../../local/host/durable/actions.ts';
 import { createStoryWorld, LOCK_KEY, openStoryHost, type StoryHost, type StoryWorld, type WorldOptions } from './story-host.ts';
-import { reportOf } from './training-side.ts';
 
 interface Scenario {
   options?: WorldOptions;
@@ -20,9 +19,8 @@ const tellTwo = async (opened: StoryHost): Promise<string> => {
   await tell(opened);
   return (await opened.tell(B, 'rows of b')).instanceId;
 };
-const METRICS = { leakedRows: 0, top1: 0.01, top5: 0.8, meanErrorCells: 1.5 };
 
-const cancelling = (story: 'train' | 'promote', afterMs: number) => async (opened: StoryHost, world: StoryWorld) => {
+const cancelling = (story: 'promote', afterMs: number) => async (opened: StoryHost, world: StoryWorld) => {
   const { instanceId } = await opened.drop(A, 'rows of a');
   await opened.host.advance(afterMs);
   await opened.host.raise((await world.runsOf(story))[0]?.runId ?? '', 'cancel', { by: 'ada', reason: 'no' });
@@ -31,8 +29,8 @@ const cancelling = (story: 'train' | 'promote', afterMs: number) => async (opene
 };
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  'first file': { act: tell, of: ['land', 'refine', 'train', 'promote', 'await-job'] },
-  'second file': { act: tellTwo, of: ['land', 'refine', 'train', 'promote'] },
+  'first file': { act: tell, of: ['land', 'refine', 'promote'] },
+  'second file': { act: tellTwo, of: ['land', 'refine', 'promote'] },
   'same content': { act: async (opened) => (await tell(opened), tell(opened)), of: ['land'] },
   'same gold': { act: async (opened) => (await tell(opened), (await opened.tell(B, 'rows of a')).instanceId), of: ['refine'] },
   'file gone': {
@@ -51,27 +49,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
     act: tell,
     of: ['land', 'refine'],
-  },
-  'gate not passed': { options: { report: (runId) => reportOf(runId, { metrics: METRICS }) }, act: tell, of: ['train'] },
-  'job fails': { options: { training: { outcome: () => ({ state: 'failed', reason: 'exit 1' }) } }, act: tell, of: ['train', 'await-job'] },
-  'job is late': { options: { training: { outcome: () => ({ state: 'never' }) } }, act: tell, of: ['train', 'await-job'] },
-  'job is cancelled': {
-    options: { training: { outcome: () => ({ state: 'never' }) } },
-    act: cancelling('train', 120_000),
-    of: ['train', 'await-job'],
-  },
-  'backend away for a while': {
-    options: {
-      around: (() => {
-        let tries = 0;
-        return async (call, act) => {
-          if (call.name === 'read-job' && (tries += 1) <= 12) throw new Error('connection refused');
-          return act();
-        };
-      })(),
-    },
-    act: tell,
-    of: ['await-job'],
   },
   'archive differs': { options: { upload: () => ({ sha256: 'e'.repeat(64), bytes: 1 }) }, act: tell, of: ['promote'] },
   'endpoint does not arrive': { options: { serving: { unhealthy: () => 'no answer to /ping' } }, act: tell, of: ['promote'] },
@@ -100,9 +77,8 @@ export async function commandsIn(name: string, version: string, profile: Profile
   const opened = await openStoryHost(world, { version, profile });
   try {
     const landId = await scenario.act(opened, world);
-    const newest = async (story: 'refine' | 'train' | 'promote') => (await world.runsOf(story)).at(-1)?.runId ?? '';
-    const train = await newest('train');
-    const ids = { land: landId, refine: await newest('refine'), train, promote: await newest('promote'), 'await-job': `${train}-train` };
+    const newest = async (story: 'refine' | 'promote') => (await world.runsOf(story)).at(-1)?.runId ?? '';
+    const ids = { land: landId, refine: await newest('refine'), promote: await newest('promote') };
     return new Map(scenario.of.map((orchestration) => [orchestration, opened.host.commands(ids[orchestration as keyof typeof ids])]));
   } finally {
     await opened.host.stop();
