@@ -1,5 +1,6 @@
 // A search for better parameters: which trials there are, which was best, and when the rest is not worth its money.
 // Our components report at their end, so a trial that has begun is never stopped for its numbers: what can be stopped are the rounds to come.
+import type { Gate } from '../contracts/pipeline/gate.ts';
 import type { Train } from '../contracts/pipeline/train.ts';
 import type { SweepResult, Trial } from '../contracts/runs.ts';
 import type { SearchSpace } from '../contracts/training.ts';
@@ -82,19 +83,13 @@ export function stopReason(rounds: readonly (readonly Trial[])[], direction: Dir
   return disappointing ? `${DISAPPOINTING} rounds in a row brought nothing better than the median of those before (${shown(bar)})` : null;
 }
 
-/** The gate that a search looks at where it names no metric: the first that compares one. */
-export function metricOfGates(gates: readonly ({ metric: string } & object)[]): { metric: string; direction: Direction } | null {
-  const [gate] = gates
-    .filter((one) => 'notWorseThanChampionBy' in one || 'atLeast' in one || 'atMost' in one)
-    .toSorted((a, b) => rank(a) - rank(b));
+/** What a search improves where it names no metric; null without a gate. */
+export function metricOfGates(gates: readonly Gate[]): { metric: string; direction: Direction } | null {
+  // The gate against the champion says best what is to be improved.
+  const gate = gates.find((one) => 'notWorseThanChampionBy' in one) ?? gates[0];
   if (!gate) return null;
-  if ('direction' in gate) return { metric: gate.metric, direction: gate.direction as Direction };
+  if ('direction' in gate) return { metric: gate.metric, direction: gate.direction };
   return { metric: gate.metric, direction: 'atMost' in gate ? 'lower-is-better' : 'higher-is-better' };
-}
-
-/** The gate against the champion says best what is to be improved. */
-function rank(gate: object): number {
-  return 'notWorseThanChampionBy' in gate ? 0 : 1;
 }
 
 function drawOne(space: SearchSpace, salt: string, whole: readonly string[]): TrialParams {
