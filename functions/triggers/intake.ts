@@ -34,6 +34,8 @@ export type Log = Pick<InvocationContext, 'info'>;
 export interface Arrival {
   foundBy: LedgerEntry['foundBy'];
   chain: CausalChain;
+  /** Beside what the verdict's rule compared: why it came this way. */
+  evidence?: Verdict['evidence'];
 }
 
 export interface Intake {
@@ -75,7 +77,7 @@ export function createIntake(deps: IntakeDeps): Intake {
         event,
         rawSha256: null,
         pipeline: judged.pipeline,
-        verdict: judged.verdict,
+        verdict: { ...judged.verdict, evidence: { ...arrival.evidence, ...judged.verdict.evidence } },
         deliveries: 1,
         receivedAt: now().toISOString(),
         instanceId: judged.instanceId,
@@ -121,28 +123,41 @@ export function createIntake(deps: IntakeDeps): Intake {
       }
       const { event } = entry;
       const place = placeOfEvent(event);
-      const { head } = await ledger.look(place, id);
-      if (!isStorageEvent(event)) {
-        const judged = await judgeSignal(deps, catalog, event, []);
-        await ledger.amend(place, id, { verdict: judged.verdict, instanceId: judged.instanceId, foundBy: 'replay' });
-        const again = { ...entry, ...judged, foundBy: 'replay' as const };
-        if (judged.verdict.kind === 'accepted') await startSignal(deps, catalog, event, again, judged.effect, starter);
-        return (await ledger.find(id)) ?? entry;
-      }
+      const seen = (await ledger.look(place, id)).head;
+      // It may have become the head before it was held: it is not its own duplicate.
+      const head = seen?.entryId === id ? null : seen;
       // A person has looked at the chain: it does not hold the event back a second time.
-      const judged = await judgeFile(deps, catalog, event, head, []);
-      const again: LedgerEntry = { ...entry, verdict: judged.verdict, pipeline: judged.pipeline, instanceId: judged.instanceId };
-      await ledger.amend(place, id, {
+      const judged: JudgedEvent & { effect?: SignalEffect } = isStorageEvent(event)
+        ? await judgeFile(deps, catalog, event, head, [])
+        : await judgeSignal(deps, catalog, event, []);
+      const again: LedgerEntry = {
+        ...entry,
         verdict: judged.verdict,
-        instanceId: judged.instanceId,
+        pipeline: judged.pipeline,
+        instanceId: judged.instanceId && nextInstance(entry.instanceId, judged.instanceId),
+      };
+      await ledger.amend(place, id, {
+        verdict: again.verdict,
+        pipeline: again.pipeline,
+        instanceId: again.instanceId,
         foundBy: 'replay',
-        head: headOf(event, again, head),
+        head: isStorageEvent(event) ? headOf(event, again, head) : null,
       });
+      if (!isStorageEvent(event)) {
+        if (again.verdict.kind === 'accepted' && judged.effect) await startSignal(deps, catalog, event, again, judged.effect, starter);
+        return (await ledger.find(id)) ?? again;
+      }
       log.info(`${event.path}: replayed, ${judged.verdict.kind} (${judged.verdict.rule})`);
       if (waitsForStart(again)) await startFile(deps, catalog, event, again, starter);
       return (await ledger.find(id)) ?? again;
     },
   };
+}
+
+/** The story of a held event may have been told to the point where it was held: then it is told anew. */
+function nextInstance(before: string | null, first: string): string {
+  const attempt = Number(/-a([0-9]+)$/.exec(before ?? '')?.[1] ?? 0) + 1;
+  return first.replace(/-a1$/, `-a${attempt}`);
 }
 
 function waitsForStart({ verdict, instanceId, runId }: LedgerEntry): boolean {

@@ -4,6 +4,7 @@ import { isStorageEvent, type LedgerEntry, type LedgerHead, type VerdictKind } f
 /** The part of a change that concerns the entry itself. */
 export interface EntryChange {
   verdict?: LedgerEntry['verdict'] | null;
+  pipeline?: string | null;
   instanceId?: string | null;
   runId?: string | null;
   sha256?: string | null;
@@ -18,6 +19,7 @@ export function changedEntry(entry: LedgerEntry, change: EntryChange): LedgerEnt
   return {
     ...entry,
     verdict: settled ? entry.verdict : (change.verdict ?? entry.verdict),
+    pipeline: change.pipeline ?? entry.pipeline,
     instanceId: change.instanceId ?? entry.instanceId,
     runId: settled ? entry.runId : (change.runId ?? entry.runId),
     sha256: change.sha256 ?? entry.sha256,

@@ -23,6 +23,7 @@ export interface Page<Item> {
 /** What is found out about an entry after it was recorded; null or absent keeps. */
 export interface LedgerChange {
   verdict?: Verdict | null;
+  pipeline?: string | null;
   instanceId?: string | null;
   runId?: string | null;
   /** The run took it with its window, whose link finds it. */

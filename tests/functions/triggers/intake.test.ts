@@ -355,6 +355,18 @@ describe('an event that is held back', () => {
     expect(started.map(({ story }) => story)).toEqual(['adopt']);
   });
 
+  test('because no pipeline was there is taken by the one that was registered since', async () => {
+    const held = await take(event('bronze/later/a.csv'));
+    expect(held).toMatchObject({ pipeline: null, verdict: { kind: 'ignored', rule: 'no-pipeline' } });
+    const { version, bundle } = exampleVersion();
+    const later = { ...version, name: 'later', digest: digest('later'), spec: { ...version.spec, pipeline: 'later' } };
+    later.spec.sources = [{ ...later.spec.sources[0]!, path: 'bronze/later/' }];
+    await stores.pipelines.put(later, bundle, 'test', NOW);
+
+    expect(await intake.replay(held.entryId, starter, quiet)).toMatchObject({ pipeline: 'later', verdict: { kind: 'accepted' } });
+    expect(started).toMatchObject([{ story: 'land', input: { pipeline: 'later' } }]);
+  });
+
   test('stays what it is when it was never there', async () => {
     await expect(intake.replay('e-nobody', starter, quiet)).rejects.toMatchObject({ code: 'entry-unknown' });
   });
