@@ -100,7 +100,7 @@ async function api() {
     const context = new InvocationContext({ logHandler: () => undefined });
     const operation: Operation = trainingOperations[name];
     const answer = await atEdge(operation, handlers[name] as ApiHandler<Operation>, deps)(request, context);
-    const body = JSON.parse(String(answer.body)) as Reply['body'];
+    const body = JSON.parse(answer.body as string) as Reply['body'];
     const status = answer.status ?? 0;
     if (status < 400) trainingOperations[name].answer.parse(body);
     return { status, body };
