@@ -6,8 +6,8 @@ import type { BadRows } from '../csv/bad-rows.ts';
 import type { LocalFile } from '../delta/parquet.ts';
 import type { DeltaField } from '../delta/types.ts';
 import type { Trace } from './bronze.ts';
-import { sqlText, textOf, type Duck, type Row } from './duck.ts';
-import { rulesOf, type Rule } from './rules.ts';
+import { textOf, type Duck, type Row } from './duck.ts';
+import { candidateRows, rowRules, uniqueRules, type Rule } from './rules.ts';
 import { FILE_COLUMN, LINE_COLUMN, type OwnersQuery } from './sql-views.ts';
 
 /** What is judged: the candidate file, and what leads from a row of it back to bronze. */
@@ -30,29 +30,42 @@ export class LinesNeeded extends Error {
 
 const of = (count: number) => `${count} row${count === 1 ? '' : 's'}`;
 
-/** Counts and acts; gives the SQL condition of the rows that stay, or null when all stay. Rejects `expectation-failed`, `contract-broken`, and what `rulesOf` rejects. */
+/**
+ * Counts and acts; gives the SQL condition of the rows that stay, or null when all stay. What rows must satisfy together is judged among
+ * those that stay. Rejects `expectation-failed`, `contract-broken`, and what `rowRules` rejects.
+ */
 export async function judge(duck: Duck, judged: Judged, bad: BadRows): Promise<string | null> {
-  const { spec, candidate } = judged;
-  const rules = await bound(spec, async () => rulesOf(duck, spec, judged.fields, candidate));
-  if (rules.length === 0) return null;
-  const rows = `read_parquet(${sqlText(candidate.file)}, hive_partitioning = false)`;
+  const { spec, fields, candidate } = judged;
+  const trace = traceOf(judged);
+  const first = await bound(spec, async () => rowRules(duck, spec, fields, candidate));
+  const aside = await applied(duck, judged, trace, first, bad);
+  const second = await bound(spec, async () => uniqueRules(duck, spec, fields, candidate, staying(aside)));
+  aside.push(...(await applied(duck, judged, trace, second, bad)));
+  if (aside.length > 0) await setAside(duck, judged, trace, aside, candidateRows(candidate), bad);
+  return staying(aside);
+}
+
+function staying(aside: readonly Rule[]): string | null {
+  return aside.length === 0 ? null : `(NOT (${aside.map((rule) => rule.broken).join(' OR ')}))`;
+}
+
+/** Counts what breaks the rules and fails where one says so; gives those that set rows aside. */
+async function applied(duck: Duck, judged: Judged, trace: Trace | null, rules: readonly Rule[], bad: BadRows): Promise<Rule[]> {
+  if (rules.length === 0) return [];
   const flags = rules.map((rule, n) => `${rule.broken} AS e${n}`).join(', ');
-  const [counts] = await bound(spec, async () =>
-    duck.rows(`SELECT ${rules.map((_, n) => `count(*) FILTER (WHERE e${n}) AS e${n}`).join(', ')} FROM (SELECT ${flags} FROM ${rows})`),
+  const counted = rules.map((_, n) => `count(*) FILTER (WHERE e${n}) AS e${n}`).join(', ');
+  const [counts] = await bound(judged.spec, async () =>
+    duck.rows(`SELECT ${counted} FROM (SELECT ${flags} FROM ${candidateRows(judged.candidate)})`),
   );
   const found = rules.map((rule, n) => ({ rule, rows: Number(counts![`e${n}`]) })).filter((each) => each.rows > 0);
   if (found.length > 0 && judged.traces === null && judged.query.rowByRow) throw new LinesNeeded();
-  const trace = traceOf(judged);
   for (const each of found) {
     const places = await firstPlaces(duck, judged, trace, each.rule);
     if (each.rule.action === 'fail') throw failed(judged, each.rule, each.rows, places);
     bad.count(each.rule.name, each.rule.action, places[0]?.line ?? null, each.rows);
     for (const { line } of places.slice(1)) bad.count(each.rule.name, each.rule.action, line, 0);
   }
-  const aside = found.filter((each) => each.rule.action === 'quarantine').map((each) => each.rule);
-  if (aside.length === 0) return null;
-  await setAside(duck, judged, trace, aside, rows, bad);
-  return `NOT (${aside.map((rule) => rule.broken).join(' OR ')})`;
+  return found.filter((each) => each.rule.action === 'quarantine').map((each) => each.rule);
 }
 
 /** The way back to bronze, where the query leaves one. */

@@ -7,7 +7,7 @@ import { readSnapshot } from '../delta/snapshot.ts';
 import { describeCommit, selectFiles } from '../delta/table-files.ts';
 import { commitWrite, planWrite, type WritePlan } from '../delta/write.ts';
 import { commitGold, computeGold, computeNewest, type Gold } from './gold.ts';
-import { QUARANTINE_FIELDS, quarantineFile } from './quarantine.ts';
+import { commitQuarantine, quarantineFile } from './quarantine.ts';
 import { silverRows, type SilverRows } from './silver.ts';
 import { appIdOf, found, tablesOf, writeRequest, type Done, type Facts, type Tables, type Work } from './work.ts';
 
@@ -24,7 +24,7 @@ export async function refineGold(work: Work, silverVersion: number): Promise<Ref
   let last = await found(tables.gold, work);
   if (last === null) {
     const gold = await computeNewest(work, tables, silverVersion);
-    await commitQuarantine(work, tables, [gold.bad]);
+    await setAside(work, tables, [gold.bad]);
     last = await commitGold(work, tables, gold);
   }
   const snapshot = await readSnapshot(tables.silver, last.facts.silverVersion ?? silverVersion);
@@ -68,25 +68,13 @@ export async function prepare(work: Work, tables: Tables): Promise<Prepared> {
 /** Prepares, then commits quarantine and silver. */
 async function firstTime(work: Work, tables: Tables): Promise<{ silver: Done; gold: Gold | null }> {
   const { rows, silver: plan, gold } = await prepare(work, tables);
-  await commitQuarantine(work, tables, [...rows.bad, gold.bad]);
+  await setAside(work, tables, [...rows.bad, gold.bad]);
   await commitWrite(tables.silver, plan, { now: work.now, warn: work.warn });
   const silver = (await found(tables.silver, work))!;
   // Somebody committed in between: silver holds something else than gold was computed from.
   return { silver, gold: silver.commit.version === gold.silverVersion ? gold : null };
 }
 
-async function commitQuarantine(work: Work, tables: Tables, bad: readonly BadRows[]): Promise<void> {
-  const content = await quarantineFile(work.duck, bad, work.key, appIdOf(work.key));
-  if (content === null) return;
-  const plan = await planWrite(tables.quarantine, {
-    appId: appIdOf(work.key),
-    mode: 'append',
-    fields: QUARANTINE_FIELDS,
-    content,
-    origin: 'quarantine',
-    facts: {},
-    ...(work.chain === undefined ? {} : { chain: work.chain }),
-    ...(work.runId === undefined ? {} : { runId: work.runId }),
-  });
-  await commitWrite(tables.quarantine, plan, { now: work.now, warn: work.warn });
+async function setAside(work: Work, tables: Tables, bad: readonly BadRows[]): Promise<void> {
+  await commitQuarantine(work, tables, await quarantineFile(work.duck, bad, work.key, appIdOf(work.key)));
 }

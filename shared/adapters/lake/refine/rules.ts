@@ -21,22 +21,62 @@ export interface Rule {
 
 const MEND = 'Mend: correct the contract in sluice.yaml, or the SQL, and apply the pipeline again.';
 
-/** The rules of a table's new rows; those that the file's own statistics prove are left out. Rejects `missing-column`, `wrong-type`, `bad-contract`, `bad-expectation`. */
-export async function rulesOf(duck: Duck, spec: Table, fields: readonly DeltaField[], candidate: LocalFile): Promise<Rule[]> {
+/** The new rows of a table as a relation. */
+export const candidateRows = (candidate: LocalFile): string => `read_parquet(${sqlText(candidate.file)}, hive_partitioning = false)`;
+
+/**
+ * The rules that each new row of a table must satisfy by itself; those that the file's own statistics prove are left out.
+ * Rejects `missing-column`, `wrong-type`, `bad-contract`, `bad-expectation`.
+ */
+export async function rowRules(duck: Duck, spec: Table, fields: readonly DeltaField[], candidate: LocalFile): Promise<Rule[]> {
   const rules: Rule[] = [];
   const facts = statsOf(candidate);
-  const rows = `read_parquet(${sqlText(candidate.file)}, hive_partitioning = false)`;
-  for (const [column, contract] of Object.entries(spec.columns ?? {})) {
-    const field = fieldOf(spec, fields, column, contract);
-    rules.push(...columnRules(spec, field, contract, facts));
-    if (contract.unique && (await hasTwice(duck, rows, [column]))) rules.push(uniqueRule(column, contract, rows));
-  }
-  rules.push(...(await keyRules(duck, spec, fields, rows)));
+  for (const [column, contract] of Object.entries(spec.columns ?? {}))
+    rules.push(...columnRules(spec, fieldOf(spec, fields, column, contract), contract, facts));
+  const keys = keysOf(spec, fields);
+  if (keys.length > 0)
+    rules.push({
+      name: 'key-required',
+      action: keyAction(spec, keys),
+      broken: `(${keys.map((key) => `${sqlName(key)} IS NULL`).join(' OR ')})`,
+      reason: `the key (${keys.join(', ')}) is null`,
+      code: 'contract-broken',
+    });
   for (const { name, check, onFail } of spec.expect) {
     await refuseNonExpression(duck, name, check);
     rules.push({ name, action: onFail, broken: `((${check}\n) IS NOT TRUE)`, reason: `not true: ${check}`, code: 'expectation-failed' });
   }
   return rules;
+}
+
+/** The rules that rows must satisfy together, among those that stay (`staying`: SQL; null: all). Rules that hold are left out. */
+export async function uniqueRules(
+  duck: Duck,
+  spec: Table,
+  fields: readonly DeltaField[],
+  candidate: LocalFile,
+  staying: string | null,
+): Promise<Rule[]> {
+  const rows = `(SELECT * FROM ${candidateRows(candidate)}${staying === null ? '' : ` WHERE ${staying}`})`;
+  const rules: Rule[] = [];
+  const add = async (name: string, action: RuleAction, columns: readonly string[], reason: string) => {
+    if (await hasTwice(duck, rows, columns))
+      rules.push({ name, action, broken: twice(rows, columns, staying), reason, code: 'contract-broken' });
+  };
+  for (const [column, { unique, onFail }] of Object.entries(spec.columns ?? {}))
+    if (unique) await add(`unique:${column}`, onFail, [column], `column "${column}" has this value more than once`);
+  const keys = keysOf(spec, fields);
+  if (keys.length > 0) await add('key-unique', keyAction(spec, keys), keys, `the key (${keys.join(', ')}) occurs more than once`);
+  return rules;
+}
+
+/** True for every row of a value that occurs twice: which of them is right, nobody here can know. */
+function twice(rows: string, columns: readonly string[], staying: string | null): string {
+  const names = columns.map(sqlName);
+  const value = `{${names.map((name, n) => `'k${n}': ${name}`).join(', ')}}`;
+  const there = names.map((name) => `${name} IS NOT NULL`).join(' AND ');
+  const values = `SELECT ${value} FROM ${rows} WHERE ${there} GROUP BY ${names.join(', ')} HAVING count(*) > 1`;
+  return `((${staying === null ? '' : `${staying} AND `}${there} AND ${value} IN (${values})) IS TRUE)`;
 }
 
 /** The column as it is, when the contract can hold for it at all. */
@@ -103,18 +143,6 @@ function misfit(spec: Table, field: DeltaField, why: string): RejectedError {
   return new RejectedError('bad-contract', `table "${spec.name}", column "${field.name}" (${type}): ${why}. ${MEND}`);
 }
 
-/** A column that has a value twice breaks the rule in every row of that value: which of them is right, nobody here can know. */
-function uniqueRule(column: string, contract: ColumnContract, rows: string): Rule {
-  const name = sqlName(column);
-  return {
-    name: `unique:${column}`,
-    action: contract.onFail,
-    broken: `((${name} IN (SELECT ${name} FROM ${rows} WHERE ${name} IS NOT NULL GROUP BY ALL HAVING count(*) > 1)) IS TRUE)`,
-    reason: `column "${column}" has this value more than once`,
-    code: 'contract-broken',
-  };
-}
-
 async function hasTwice(duck: Duck, rows: string, columns: readonly string[]): Promise<boolean> {
   const names = columns.map(sqlName);
   const there = names.map((name) => `${name} IS NOT NULL`).join(' AND ');
@@ -122,30 +150,17 @@ async function hasTwice(duck: Duck, rows: string, columns: readonly string[]): P
   return found.length > 0;
 }
 
-/** A merge needs keys that are there and tell rows apart; a warning would not do. */
-async function keyRules(duck: Duck, spec: Table, fields: readonly DeltaField[], rows: string): Promise<Rule[]> {
+/** Keys of a merge. Rejects `missing-column`. */
+function keysOf(spec: Table, fields: readonly DeltaField[]): string[] {
   const keys = mergeKeys(spec.mode);
   const missing = keys.find((key) => !fields.some((field) => field.name === key));
-  if (missing !== undefined)
-    throw new RejectedError('missing-column', `${spec.sql}: its result has no column "${missing}", a key of table "${spec.name}". ${MEND}`);
-  if (keys.length === 0) return [];
-  const names = keys.map(sqlName);
-  const action: RuleAction = keys.some((key) => spec.columns?.[key]?.onFail === 'quarantine') ? 'quarantine' : 'fail';
-  const isNull = names.map((name) => `${name} IS NULL`).join(' OR ');
-  const list = names.join(', ');
-  const key = `{${names.map((name, n) => `'k${n}': ${name}`).join(', ')}}`;
-  const rules: Rule[] = [
-    { name: 'key-required', action, broken: `(${isNull})`, reason: `the key (${keys.join(', ')}) is null`, code: 'contract-broken' },
-  ];
-  if (await hasTwice(duck, rows, keys))
-    rules.push({
-      name: 'key-unique',
-      action,
-      broken: `((${key} IN (SELECT ${key} FROM ${rows} WHERE NOT (${isNull}) GROUP BY ${list} HAVING count(*) > 1)) IS TRUE)`,
-      reason: `the key (${keys.join(', ')}) occurs more than once`,
-      code: 'contract-broken',
-    });
-  return rules;
+  if (missing === undefined) return keys;
+  throw new RejectedError('missing-column', `${spec.sql}: its result has no column "${missing}", a key of table "${spec.name}". ${MEND}`);
+}
+
+/** A merge needs keys that are there and tell rows apart; a warning would not do. */
+function keyAction(spec: Table, keys: readonly string[]): RuleAction {
+  return keys.some((key) => spec.columns?.[key]?.onFail === 'quarantine') ? 'quarantine' : 'fail';
 }
 
 interface Stats {
