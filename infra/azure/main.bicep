@@ -2,7 +2,16 @@
 // Nothing here has a public endpoint or a key. See infra/README.md for the order of things and for what is not covered.
 targetScope = 'subscription'
 
-import { AwsSettings, AzureMlSettings, HubSettings, KubeflowSettings } from 'types.bicep'
+import {
+  AwsSettings
+  AzureMlSettings
+  DatabricksSettings
+  DataFactorySettings
+  HubSettings
+  KubeflowSettings
+  KubernetesSettings
+  LineageSettings
+} from 'types.bicep'
 
 @minLength(1)
 @maxLength(40)
@@ -26,14 +35,35 @@ param addressPrefix string = '10.40.0.0/24'
 @description('Optional. Container of the lake, with the folders bronze, silver and gold.')
 param lakeContainer string = 'lake'
 
-@description('Optional. Kubeflow, where training runs. Nothing trains without it.')
+@description('Optional. Kubeflow, where training runs. Nothing trains without it, Databricks or a workspace with a datastore.')
 param kubeflow KubeflowSettings?
+
+@description('Optional. The cluster that Kubeflow runs on. Without it machines are not looked at, and pipelines that ask for nodes are refused.')
+param kubernetes KubernetesSettings?
+
+@description('Optional. Databricks workspace that trains.')
+param databricks DatabricksSettings?
 
 @description('Optional. AWS, where models are served. Nothing is promoted without it.')
 param aws AwsSettings?
 
-@description('Optional. Azure ML workspace that Sluice looks at.')
+@description('Optional. Azure ML workspace that keeps track of trainings, and trains where it names a datastore.')
 param azureMl AzureMlSettings?
+
+@description('Optional. Data Factory whose pipelines Sluice runs.')
+param dataFactory DataFactorySettings?
+
+@description('Optional. Object ids of identities that jobs use the store by: that of `azureMl.jobClientId`, the access connector of Databricks.')
+param storeUsers string[] = []
+
+@description('Optional. Object ids of identities, besides Sluice\'s, that read and write the lake: a Data Factory, an access connector of Databricks.')
+param lakeUsers string[] = []
+
+@description('Optional. Where backends keep data, for `choose: residency`, e.g. kubeflow=plant-3,azureml=eu.')
+param residency string?
+
+@description('Optional. Where OpenLineage events go; none are sent without it.')
+param lineage LineageSettings?
 
 @description('Optional. Event Grid topic for Sluice\'s own transitions; the identity needs `EventGrid Data Sender` there.')
 param topicEndpoint string?
@@ -113,6 +143,7 @@ module lake 'modules/data/lake.bicep' = {
     containerName: lakeContainer
     skuName: storageRedundancy
     identityPrincipalId: identity.outputs.principalId
+    userPrincipalIds: lakeUsers
   }
 }
 
@@ -125,6 +156,7 @@ module state 'modules/data/state.bicep' = {
     identityPrincipalId: identity.outputs.principalId
     skuName: storageRedundancy
     storeContainer: storeContainer
+    storeUserPrincipalIds: storeUsers
     packageContainer: packageContainer
     deadLetterContainer: deadLetterContainer
     landingQueue: landingQueue
@@ -152,6 +184,7 @@ module landing 'modules/events/landing.bicep' = {
     lakeAccountName: lake.outputs.accountName
     lakeContainer: lakeContainer
     stateAccountName: state.outputs.accountName
+    stateAccountId: state.outputs.accountId
     landingQueue: landingQueue
     deadLetterContainer: deadLetterContainer
     logWorkspaceId: monitor.?outputs.workspaceId
@@ -201,8 +234,12 @@ module app 'modules/app/function-app.bicep' = {
     lakeContainer: lakeContainer
     apiAudience: apiAudience
     kubeflow: kubeflow
-    aws: aws
+    kubernetes: kubernetes
+    databricks: databricks
     azureMl: azureMl
+    aws: aws
+    lineage: lineage
+    residency: residency
     topicEndpoint: topicEndpoint
     telemetryConnectionString: monitor.?outputs.connectionString
     instanceMemoryMb: instanceMemoryMb
@@ -238,10 +275,38 @@ module monitorPrivateEndpoint 'modules/network/private-endpoint.bicep' = if (tel
   }
 }
 
-module workspaceReader 'modules/access/workspace-reader.bicep' = if (azureMl != null) {
+module workspaceUser 'modules/access/workspace-user.bicep' = if (azureMl != null) {
   scope: resourceGroup(azureMl.?subscriptionId ?? subscription().subscriptionId, azureMl.?resourceGroup ?? group.name)
   params: {
     workspaceName: azureMl.?workspace ?? ''
+    registryName: azureMl.?registry
+    principalId: identity.outputs.principalId
+  }
+}
+
+module workspaceEvents 'modules/events/workspace-events.bicep' = if (azureMl != null && (azureMl.?events ?? true)) {
+  scope: resourceGroup(azureMl.?subscriptionId ?? subscription().subscriptionId, azureMl.?resourceGroup ?? group.name)
+  params: {
+    topicName: '${abbreviations.eventGridSystemTopic}sluice-ml-${token}'
+    location: azureMl.?location ?? location
+    tags: allTags
+    workspaceName: azureMl.?workspace ?? ''
+    stateAccountName: state.outputs.accountName
+    stateAccountId: state.outputs.accountId
+    stateSubscriptionId: subscription().subscriptionId
+    stateResourceGroup: group.name
+    landingQueue: landingQueue
+    deadLetterContainer: deadLetterContainer
+  }
+}
+
+module factoryRunner 'modules/access/data-factory-runner.bicep' = if (dataFactory != null) {
+  scope: resourceGroup(
+    dataFactory.?subscriptionId ?? subscription().subscriptionId,
+    dataFactory.?resourceGroup ?? group.name
+  )
+  params: {
+    factoryName: dataFactory.?factory ?? ''
     principalId: identity.outputs.principalId
   }
 }

@@ -28,6 +28,50 @@ type KubeflowSettings = {
 
   @description('PEM file of the gateway\'s certificate authority, as a path inside the app package.')
   caFile: string?
+
+  @description('NAMESPACE/NAME whose tokens Kubeflow takes instead of Entra\'s, made by TokenRequest; needs `kubernetes`. infra/kubernetes makes sluice/sluice-control.')
+  serviceAccount: string?
+
+  @description('Names of image pull secrets of the namespace, with commas.')
+  pullSecrets: string?
+
+  @description('Where artifacts are kept (s3://, minio://, gs://); the namespace\'s default without it.')
+  pipelineRoot: string?
+
+  @description('Volume claim with the data of the site, for pipelines with `data: on-premises`.')
+  siteClaim: string?
+}
+
+@export()
+@description('API server of the cluster that Kubeflow runs on: machines, pods and their events are looked at there.')
+type KubernetesSettings = {
+  @description('Address of the API server, on 443.')
+  url: string
+
+  @description('Audience of the bearer token; for AKS with Entra 6dae42f8-4368-4678-94ff-3960e28e3630. None is sent without it.')
+  tokenAudience: string?
+
+  @description('PEM file of the cluster\'s certificate authority, as a path inside the app package.')
+  caFile: string?
+}
+
+@export()
+@description('Databricks workspace that trains. What Bicep cannot do there is listed in infra/README.md.')
+type DatabricksSettings = {
+  @description('Address of the workspace.')
+  url: string
+
+  @description('Cluster that runs attach to.')
+  clusterId: string
+
+  @description('Volume over the store\'s container: /Volumes/CATALOG/SCHEMA/NAME.')
+  storeVolume: string
+
+  @description('Folder of pinned wheels in a volume.')
+  wheels: string
+
+  @description('Audience of tokens; Azure Databricks itself without it.')
+  audience: string?
 }
 
 @export()
@@ -44,9 +88,47 @@ type AwsSettings = {
 }
 
 @export()
-@description('Azure ML workspace. Sluice reads it; it is not made here.')
+@description('Azure ML workspace: keeps track of trainings, and trains where a datastore is named. It is not made here.')
 type AzureMlSettings = {
   subscriptionId: string
   resourceGroup: string
   workspace: string
+
+  @description('Region of the workspace; that of this deployment without it.')
+  location: string?
+
+  @description('Datastore on the store\'s container; without it the workspace does not train.')
+  datastore: string?
+
+  @description('Compute that trains; serverless without it.')
+  compute: string?
+
+  @description('Client id of the user-assigned identity that jobs run as; name its object id in `storeUsers`.')
+  jobClientId: string?
+
+  @description('api-version of Azure ML; the app\'s own default without it.')
+  apiVersion: string?
+
+  @description('Registry that models go to prod by, in the resource group of the workspace.')
+  registry: string?
+
+  @description('False where the workspace has a system topic already: it can have one only, and its owner adds the subscription. Default true.')
+  events: bool?
+}
+
+@export()
+@description('Data Factory whose pipelines Sluice runs: extraction from on-premises databases, and refining of what is too large for one process.')
+type DataFactorySettings = {
+  subscriptionId: string
+  resourceGroup: string
+  factory: string
+}
+
+@export()
+@description('Where OpenLineage events are sent.')
+type LineageSettings = {
+  url: string
+
+  @description('Audience of the bearer token; none is sent without it.')
+  audience: string?
 }

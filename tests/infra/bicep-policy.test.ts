@@ -72,16 +72,20 @@ describe('Bicep sources', () => {
   });
 
   it('deliver events by the system-assigned identity of the topic, with a dead letter and rights made first', () => {
-    const [topic] = resourcesOf('Microsoft.EventGrid/systemTopics', files);
-    const [subscription] = resourcesOf('Microsoft.EventGrid/systemTopics/eventSubscriptions', files);
+    const topics = resourcesOf('Microsoft.EventGrid/systemTopics', files);
+    const subscriptions = resourcesOf('Microsoft.EventGrid/systemTopics/eventSubscriptions', files);
 
-    expect(topic?.body).toContain("identity: { type: 'SystemAssigned' }");
-    expect(subscription?.body).toContain('deliveryWithResourceIdentity');
-    expect(subscription?.body).toContain('deadLetterWithResourceIdentity');
-    expect(subscription?.body).not.toContain('UserAssigned');
-    expect(subscription?.body).toMatch(
-      /dependsOn: \[\s*sendMessages,?\s+writeDeadLetters\s*\]|dependsOn: \[sendMessages, writeDeadLetters\]/,
-    );
+    expect(topics.map(({ file }) => file)).toEqual(['modules/events/landing.bicep', 'modules/events/workspace-events.bicep']);
+    for (const { body } of topics) expect(body).toContain("identity: { type: 'SystemAssigned' }");
+    expect(subscriptions.map(({ file }) => file)).toEqual(['modules/events/queue-subscription.bicep']);
+    expect(subscriptions[0]?.body).toContain('deliveryWithResourceIdentity');
+    expect(subscriptions[0]?.body).toContain('deadLetterWithResourceIdentity');
+    expect(subscriptions[0]?.body).not.toContain('UserAssigned');
+    for (const { file } of topics) {
+      const [, delivery, made] = bicepFile(file).code.split(/^module /m);
+      expect(delivery).toMatch(/^delivery '\.\.\/access\/event-delivery\.bicep'[^]*principalId: topic\.identity\.principalId/);
+      expect(made).toMatch(/^subscriptions? 'queue-subscription\.bicep'[^]*dependsOn: \[delivery\]/);
+    }
   });
 
   it('hand out the roles of the table and no others, and none that administers', () => {
@@ -93,13 +97,46 @@ describe('Bicep sources', () => {
     expect(where((code) => guid.test(code))).toEqual(['modules/access/roles.bicep']);
     expect([...table.matchAll(guid)].filter(([id]) => administering.some((start) => id.startsWith(`'${start}`)))).toEqual([]);
     const assignments = resourcesOf('Microsoft.Authorization/roleAssignments', files);
-    expect(assignments).toHaveLength(6);
+    expect(assignments).toHaveLength(10);
     for (const { body } of assignments) {
       expect(body).toMatch(/scope: /);
       expect(body).toMatch(/name: guid\([^)]*\)/);
       expect(body).toContain("principalType: 'ServicePrincipal'");
-      expect(body).toMatch(/roleDefinitions',\s*role(s\.\w+)?\s*\)/);
+      expect(body).toMatch(
+        /roleDefinitionId: (subscriptionResourceId\(\s*'Microsoft\.Authorization\/roleDefinitions',\s*role(s\.\w+)?\s*\)|runner\.id)/,
+      );
     }
+  });
+
+  it('let Sluice do in a Data Factory what its calls need, and write nothing there', () => {
+    const [role, ...more] = resourcesOf('Microsoft.Authorization/roleDefinitions', files);
+    const { code } = bicepFile('modules/access/data-factory-runner.bicep');
+    const factory = 'Microsoft.DataFactory/factories';
+    /** What each call asks for (facts/datafactory.md §1, §7); a call that is not here has to be looked up and added. */
+    const asked: Record<string, string[]> = {
+      'GET ': [`${factory}/read`],
+      'POST /pipelines/*/createRun': [`${factory}/pipelines/createrun/action`],
+      'POST /queryPipelineRuns': [`${factory}/querypipelineruns/action`, `${factory}/querypipelineruns/read`],
+      'GET /pipelineruns/*': [`${factory}/pipelineruns/read`],
+      'POST /pipelineruns/*/cancel': [`${factory}/pipelineruns/cancel/action`],
+    };
+    const adapter = readFileSync(join(AZURE, '../../shared/adapters/datafactory/data-factory.ts'), 'utf8');
+    const literals = [...adapter.matchAll(/[`'](?:\$\{base\})?(\/[a-zA-Z]+(?:\/|\b)[^`']*)[`']/g)].map(([, path = '']) => path);
+    const paths = literals.map((path) => path.replaceAll(/\$\{[^}]*\}/g, '*')).filter((path) => !path.startsWith('/subscriptions'));
+
+    expect(more).toEqual([]);
+    expect([...new Set(paths)].sort()).toEqual(
+      Object.keys(asked)
+        .map((call) => call.slice(call.indexOf(' ') + 1))
+        .filter((path) => path !== '')
+        .sort(),
+    );
+    const given = [...(role?.body ?? '').matchAll(/'(Microsoft\.DataFactory\/[^']+)'/g)].map(([, action = '']) => action);
+    // A definition may be read by whoever may run it.
+    expect(given.sort()).toEqual([...Object.values(asked).flat(), `${factory}/pipelines/read`].sort());
+    expect(role?.body).toMatch(/assignableScopes: \[resourceGroup\(\)\.id\]/);
+    expect(role?.body).toMatch(/notActions: \[\][^]*dataActions: \[\]/);
+    expect(code).toContain('roleDefinitionId: runner.id');
   });
 
   it('begin with two lines that say what the file is for', () => {

@@ -3,8 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { LOCAL } from '../../local/stack/cloud-config.ts';
+import { cloudConfig, LOCAL } from '../../local/stack/cloud-config.ts';
+import { toSignal } from '../../shared/adapters/eventgrid/signals.ts';
 import { loadConfig, SETTINGS } from '../../shared/config/config.ts';
+import { instanceId, trialJobName } from '../../shared/decisions/identity.ts';
 import { appSettings, bicepFile } from './bicep-files.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -21,6 +23,8 @@ const HOST = [
   'APPLICATIONINSIGHTS_CONNECTION_STRING',
   'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
 ];
+/** For development on one machine, or for a disk that is kept: an instance of Flex Consumption has none. */
+const NEVER = ['SLUICE_LOCAL_JOBS', 'SLUICE_LOCAL_COMPONENTS', 'SLUICE_LOCAL_PYTHON', 'SLUICE_LINEAGE_FILE'];
 /** Left to the app's own defaults on purpose: the system's temporary folder, and the waits of production. */
 const DEFAULTED = ['SLUICE_WORK_DIR', 'SLUICE_POLL_FIRST_SECONDS', 'SLUICE_POLL_MAX_SECONDS'];
 
@@ -39,6 +43,12 @@ function sample(name: string): string {
     SLUICE_CLIENT_ID: LOCAL.identity.clientId,
     SLUICE_AWS_ROLE_ARN: LOCAL.promoterRole,
     AZUREML_SUBSCRIPTION_ID: LOCAL.subscriptionId,
+    AZUREML_JOB_CLIENT_ID: LOCAL.identity.clientId,
+    AZUREML_API_VERSION: '2025-12-01',
+    KUBEFLOW_SERVICE_ACCOUNT: 'sluice/sluice-control',
+    DATABRICKS_STORE_VOLUME: LOCAL.storeVolume,
+    DATABRICKS_WHEELS: LOCAL.wheels,
+    SLUICE_RESIDENCY: 'kubeflow=plant-3,azureml=eu',
   };
   return values[name] ?? (/(uri|url|endpoint|issuer)$/i.test(name) ? 'https://host.example/' : 'value');
 }
@@ -51,11 +61,11 @@ describe('app settings in Bicep', () => {
   });
 
   it('leave no optional setting undecided', () => {
-    const decided = new Set([...all, ...DEFAULTED]);
+    const decided = new Set([...all, ...DEFAULTED, ...NEVER]);
     const undecided = SETTINGS.filter((setting) => !setting.secret && !decided.has(setting.name)).map((setting) => setting.name);
 
     expect(undecided).toEqual([]);
-    expect(DEFAULTED.filter((name) => all.includes(name) || !known.includes(name))).toEqual([]);
+    expect([...DEFAULTED, ...NEVER].filter((name) => all.includes(name) || !known.includes(name))).toEqual([]);
   });
 
   it('name nothing that neither the app nor the host knows', () => {
@@ -75,8 +85,15 @@ describe('app settings in Bicep', () => {
     const least = loadConfig(environment(always));
     const most = loadConfig(environment(all));
 
-    expect([least.kubeflow, least.aws, least.azureml, least.topic]).toEqual([null, null, null, null]);
-    expect([most.kubeflow, most.aws, most.azureml, most.topic]).not.toContain(null);
+    const optional = ({ kubeflow, kubernetes, databricks, azureml, aws, topic, lineage }: typeof least) => [
+      ...[kubeflow, kubernetes, databricks, azureml, aws, topic],
+      lineage.url,
+    ];
+
+    expect(optional(least)).toEqual(optional(least).map(() => null));
+    expect(optional(most)).not.toContain(null);
+    expect([least.residency, Object.keys(most.residency)]).toEqual([{}, ['kubeflow', 'azureml']]);
+    expect([least.local, most.local, most.lineage.file]).toEqual([null, null, null]);
     expect(least.lake.blob).toEqual({ uri: 'https://host.example/' });
   });
 
@@ -106,16 +123,49 @@ describe('names on both sides', () => {
     );
   });
 
-  it('are the same for the event subscription of this machine and of Azure', () => {
-    const local = readFileSync(join(root, 'local/stack/cloud-config.ts'), 'utf8');
-    const types = (text: string) => /includedEventTypes: (\[[^\]]*\])/.exec(text)?.[1];
-    const subject = (text: string) => /subjectBeginsWith: (?:`|')([^`']*)/.exec(text)?.[1]?.replace(/\$\{[\w.]+\}/, '<container>');
+  it('are the same for the event subscriptions of this machine and of Azure', () => {
+    const { subscriptions } = cloudConfig({
+      ...{ root, dataDir: root, storage: '', lakePort: 0, components: {}, images: {}, additions: {}, python: 'python3', wheels: root },
+      ...{ developerSecret: '', trackingSecret: '', identityHeader: '' },
+    });
+    const layers = [...landing.matchAll(/\{ name: '(\w+)', subjectEndsWith: '([^']*)' \}/g)].map(([, name = '', subjectEndsWith = '']) => ({
+      name: `sluice-${name}`,
+      queue: valueOf('landingQueue'),
+      schema: 'cloudevents',
+      includedEventTypes: [/eventTypes: \['([^']+)'\]/.exec(landing)?.[1]],
+      subjectBeginsWith: (/subjectBeginsWith: '([^']*)'/.exec(landing)?.[1] ?? '')
+        .replace('${lakeContainer}', LOCAL.lakeContainer)
+        .replace('${layer.name}', name),
+      ...(subjectEndsWith === '' ? {} : { subjectEndsWith }),
+      deadLetterContainer: valueOf('deadLetterContainer'),
+    }));
 
-    expect(types(landing)).toBe(types(local));
-    expect(subject(landing)).toBe(subject(local));
-    expect(subject(landing)).toBe('/blobServices/default/containers/<container>/blobs/bronze/');
-    expect(landing).toContain("eventDeliverySchema: 'CloudEventSchemaV1_0'");
-    expect(local).toContain("schema: 'cloudevents'");
+    expect(layers.map(({ name }) => name)).toEqual(['sluice-bronze', 'sluice-silver', 'sluice-gold']);
+    expect(layers).toEqual(subscriptions);
+    expect(landing).toContain("name: 'sluice-${layer.name}'");
+    expect(bicepFile('modules/events/queue-subscription.bicep').code).toContain("eventDeliverySchema: 'CloudEventSchemaV1_0'");
+  });
+
+  it('are the same for the jobs that the workspace speaks of', () => {
+    const events = bicepFile('modules/events/workspace-events.bicep').code;
+    const prefixes = [...(/runIdBeginsWith: \[([^\]]*)\]/.exec(events)?.[1] ?? '').matchAll(/'([^']+)'/g)].map(([, one = '']) => one);
+    const sweep = instanceId('sweep', 'credit', 'a'.repeat(64), 1);
+    const jobs = [instanceId('train', 'credit', 'a'.repeat(64), 1), sweep, trialJobName(sweep, 3)];
+
+    expect(jobs.filter((job) => !prefixes.some((prefix) => job.startsWith(prefix)))).toEqual([]);
+    for (const type of events.match(/Microsoft\.MachineLearningServices\.Run\w+/g) ?? []) {
+      const envelope = {
+        source: '/w',
+        id: '1',
+        time: new Date(0),
+        subject: `experiments/e/runs/${sweep}`,
+        type,
+        data: {},
+        chain: undefined,
+      };
+      expect(toSignal(envelope, type.toLowerCase())).toMatchObject({ kind: 'job', subject: sweep });
+    }
+    expect(events.match(/Microsoft\.MachineLearningServices\.Run\w+/g)).toHaveLength(2);
   });
 });
 

@@ -6,9 +6,12 @@ import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { LOCAL } from '../../local/stack/cloud-config.ts';
+import { awsPodDefault } from '../../shared/adapters/kubeflow/platform.ts';
 
 const root = join(import.meta.dirname, '../..');
 const base = join(root, 'infra/kubernetes/base');
+const machines = join(root, 'infra/kubernetes/machines');
+const awsIdentity = join(root, 'infra/kubernetes/aws-identity');
 const overlay = join(root, 'infra/kubernetes/overlays/example');
 
 const Metadata = z.strictObject({
@@ -37,7 +40,12 @@ const Egress = z.strictObject({
 /** The kinds that are used here, as strictly as the API server would take them. */
 const Manifest = z.discriminatedUnion('kind', [
   z.strictObject({ apiVersion: z.literal('v1'), kind: z.literal('Namespace'), metadata: Metadata }),
-  z.strictObject({ apiVersion: z.literal('v1'), kind: z.literal('ServiceAccount'), metadata: Metadata }),
+  z.strictObject({
+    apiVersion: z.literal('v1'),
+    kind: z.literal('ServiceAccount'),
+    metadata: Metadata,
+    automountServiceAccountToken: z.boolean().optional(),
+  }),
   z.strictObject({
     apiVersion: z.literal('rbac.authorization.k8s.io/v1'),
     kind: z.literal('Role'),
@@ -49,6 +57,19 @@ const Manifest = z.discriminatedUnion('kind', [
     kind: z.literal('RoleBinding'),
     metadata: Metadata,
     roleRef: z.strictObject({ apiGroup: z.literal('rbac.authorization.k8s.io'), kind: z.literal('Role'), name: z.string() }),
+    subjects: z.array(Subject).min(1),
+  }),
+  z.strictObject({
+    apiVersion: z.literal('rbac.authorization.k8s.io/v1'),
+    kind: z.literal('ClusterRole'),
+    metadata: Metadata.omit({ namespace: true }),
+    rules: z.array(Rule).min(1),
+  }),
+  z.strictObject({
+    apiVersion: z.literal('rbac.authorization.k8s.io/v1'),
+    kind: z.literal('ClusterRoleBinding'),
+    metadata: Metadata.omit({ namespace: true }),
+    roleRef: z.strictObject({ apiGroup: z.literal('rbac.authorization.k8s.io'), kind: z.literal('ClusterRole'), name: z.string() }),
     subjects: z.array(Subject).min(1),
   }),
   z.strictObject({
@@ -74,20 +95,27 @@ const Kustomization = z.strictObject({
 });
 const kustomization = (folder: string) => Kustomization.parse(parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')));
 
-const manifests: Manifest[] = kustomization(base).resources.flatMap((file) =>
-  parseAllDocuments(readFileSync(join(base, file), 'utf8'), { uniqueKeys: true }).map((document) => {
-    if (document.errors.length > 0) throw new Error(`${file}: ${document.errors.join(', ')}`);
-    return Manifest.parse(document.toJS());
-  }),
-);
-const ofKind = <Name extends Manifest['kind']>(kind: Name): Kind<Name>[] => manifests.filter((one): one is Kind<Name> => one.kind === kind);
+/** The manifests of a folder, as YAML alone. */
+const documentsOf = (folder: string): unknown[] =>
+  kustomization(folder).resources.flatMap((file) =>
+    parseAllDocuments(readFileSync(join(folder, file), 'utf8'), { uniqueKeys: true }).map((document): unknown => {
+      if (document.errors.length > 0) throw new Error(`${file}: ${document.errors.join(', ')}`);
+      return document.toJS() as unknown;
+    }),
+  );
+const manifestsOf = (folder: string): Manifest[] => documentsOf(folder).map((document) => Manifest.parse(document));
+const manifests = manifestsOf(base);
+const ofCluster = manifestsOf(machines);
+const ofKind = <Name extends Manifest['kind']>(kind: Name): Kind<Name>[] =>
+  [...manifests, ...ofCluster].filter((one): one is Kind<Name> => one.kind === kind);
 const role = (name: string) => ofKind('Role').find(({ metadata }) => metadata.name === name)?.rules ?? [];
 
 describe('the base', () => {
-  it('takes in every file of its folder', () => {
-    const files = readdirSync(base).filter((name) => name !== 'kustomization.yaml');
+  it.each(['base', 'machines', 'aws-identity'])('takes in every file of its folder, as %s does', (name) => {
+    const folder = join(root, 'infra/kubernetes', name);
+    const files = readdirSync(folder).filter((file) => file !== 'kustomization.yaml');
 
-    expect(kustomization(base).resources.sort()).toEqual(files.sort());
+    expect(kustomization(folder).resources.sort()).toEqual(files.sort());
   });
 
   it('keeps everything in the namespace that Sluice names', () => {
@@ -96,14 +124,16 @@ describe('the base', () => {
     expect(more).toEqual([]);
     expect(namespace?.metadata.name).toBe(LOCAL.namespace);
     expect(kustomization(base).namespace).toBe(LOCAL.namespace);
-    const elsewhere = manifests.filter((one) => one.kind !== 'Namespace' && one.metadata.namespace !== LOCAL.namespace);
+    const elsewhere = manifests.filter(
+      (one) => one.kind !== 'Namespace' && ('namespace' in one.metadata ? one.metadata.namespace : undefined) !== LOCAL.namespace,
+    );
     expect(elsewhere.map(({ metadata }) => metadata.name)).toEqual([]);
   });
 
   it('binds roles that exist to somebody that exists, or to nobody yet', () => {
-    const roles = ofKind('Role').map(({ metadata }) => metadata.name);
+    const roles = [...ofKind('Role'), ...ofKind('ClusterRole')].map(({ metadata }) => metadata.name);
     const accounts = ofKind('ServiceAccount').map(({ metadata }) => metadata.name);
-    const bindings = ofKind('RoleBinding');
+    const bindings = [...ofKind('RoleBinding'), ...ofKind('ClusterRoleBinding')];
 
     expect(bindings.map(({ roleRef }) => roleRef.name).sort()).toEqual(roles.sort());
     for (const subject of bindings.flatMap(({ subjects }) => subjects)) {
@@ -112,14 +142,19 @@ describe('the base', () => {
     }
   });
 
-  it('gives no wildcard, no secret but the one that the launcher reads, and no way into a pod', () => {
-    const rules = ofKind('Role').flatMap(({ rules: own }) => own);
+  it('gives no wildcard, no secret but the one that the launcher reads, no token but the one for Kubeflow, and no way into a pod', () => {
+    const rules = [...ofKind('Role'), ...ofKind('ClusterRole')].flatMap(({ rules: own }) => own);
+    const named = (what: RegExp) => rules.filter(({ resources }) => resources.some((resource) => what.test(resource)));
 
     expect(rules.filter((rule) => [...rule.apiGroups, ...rule.resources, ...rule.verbs].includes('*'))).toEqual([]);
-    expect(
-      rules.filter((rule) => rule.resources.includes('secrets')).map(({ resourceNames, verbs }) => ({ resourceNames, verbs })),
-    ).toEqual([{ resourceNames: ['mlpipeline-minio-artifact'], verbs: ['get'] }]);
-    expect(rules.flatMap(({ resources }) => resources).filter((resource) => /exec|attach|portforward|token/.test(resource))).toEqual([]);
+    expect(named(/secrets/).map(({ resourceNames, verbs }) => ({ resourceNames, verbs }))).toEqual([
+      { resourceNames: ['mlpipeline-minio-artifact'], verbs: ['get'] },
+    ]);
+    expect(named(/token/)).toEqual([
+      { apiGroups: [''], resources: ['serviceaccounts/token'], resourceNames: ['sluice-control'], verbs: ['create'] },
+    ]);
+    expect(named(/exec|attach|portforward|proxy/)).toEqual([]);
+    expect(ofKind('ClusterRole').flatMap(({ rules: own }) => own.flatMap(({ verbs }) => verbs))).toEqual(['get', 'list', 'get']);
     expect(rules.flatMap(({ verbs }) => verbs).filter((verb) => /delete|escalate|bind|impersonate/.test(verb))).toEqual([]);
   });
 
@@ -149,11 +184,12 @@ describe('the rights of Sluice in Kubeflow', () => {
   /** Every call in the adapter's source, with `*` for what is filled in. */
   function calls(): string[] {
     const found = new Set<string>();
-    for (const name of ['backend.ts', 'pipelines.ts']) {
-      const text = readFileSync(join(root, 'shared/adapters/kubeflow', name), 'utf8');
-      for (const [, method = '', path = ''] of text.matchAll(/method: '(GET|POST)', path: ['`]([^'`]+)['`]/g))
+    const folder = join(root, 'shared/adapters/kubeflow');
+    for (const name of readdirSync(folder)) {
+      const text = readFileSync(join(folder, name), 'utf8');
+      for (const [, method = '', path = ''] of text.matchAll(/method: '(GET|POST)', path: ['`](?!\/apis?\/)([^'`]+)['`]/g))
         found.add(`${method} ${plain(path)}`);
-      for (const [, path = ''] of text.matchAll(/(?:const path = |http\.tail\()`([^`]+)`/g)) found.add(`GET ${plain(path)}`);
+      for (const [, path = ''] of text.matchAll(/(?:const path = |http\.tail\()`(?!\/apis?\/)([^`]+)`/g)) found.add(`GET ${plain(path)}`);
     }
     return [...found].sort();
   }
@@ -172,6 +208,68 @@ describe('the rights of Sluice in Kubeflow', () => {
     expect([...rights].filter((right) => !given.includes(right))).toEqual([]);
     // These two come with the verbs of their neighbours; they read, and nothing more than the others show.
     expect(given.filter((right) => !rights.has(right))).toEqual(['experiments get', 'pipelines list']);
+  });
+});
+
+describe('the rights of Sluice in the cluster', () => {
+  /** What the API server asks for each call; a call that is not here has to be looked up and added. */
+  const ASKED: [path: RegExp, role: string, group: string, resource: string, verbs: string[]][] = [
+    [/^\/api\/v1\/nodes$/, 'sluice-machines', '', 'nodes', ['list']],
+    [/^\/api\/v1\/nodes\/\*$/, 'sluice-machines', '', 'nodes', ['get']],
+    [/^\/apis\/node\.k8s\.io\/v1\/runtimeclasses\/\*$/, 'sluice-machines', 'node.k8s.io', 'runtimeclasses', ['get']],
+    [/^\/api\/v1\/namespaces\/\*\/pods$/, 'sluice-watch', '', 'pods', ['list']],
+    [/^\/api\/v1\/namespaces\/\*\/events$/, 'sluice-watch', '', 'events', ['list']],
+    [/^\/api\/v1\/namespaces\/\*\/pods\/\*\/log$/, 'sluice-watch', '', 'pods/log', ['get']],
+    [/^\/apis\/kubeflow\.org\/v1alpha1\/namespaces\/\*\/poddefaults\/\*$/, 'sluice-watch', 'kubeflow.org', 'poddefaults', ['get']],
+    [/^\/api\/v1\/namespaces\/\*\/serviceaccounts\/\*\/token$/, 'sluice-watch', '', 'serviceaccounts/token', ['create']],
+  ];
+
+  it('are those that its calls need, and no others', () => {
+    const folder = join(root, 'shared/adapters/kubeflow');
+    const files = [...readdirSync(folder).map((name) => join(folder, name)), join(root, 'shared/clients/kubernetes-tokens.ts')];
+    // `/apis/v2beta1` and `/apis/v1alpha1` are Kubeflow's own.
+    const made = files.flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/['`](\/api(?:\/v1|s\/[a-z0-9]+\.[a-z0-9.]+)\/[^'`]+)['`]/g)].map(([, path = '']) =>
+        path.replaceAll(/\$\{[^}]*\}/g, '*'),
+      ),
+    );
+    const needed = made.map((path) => ASKED.find(([pattern]) => pattern.test(path)) ?? path);
+
+    expect(needed.filter((one) => typeof one === 'string')).toEqual([]);
+    const rights = needed.flatMap((one) =>
+      typeof one === 'string' ? [] : one[4].map((verb) => `${one[1]}: ${verb} ${one[3]} of "${one[2]}"`),
+    );
+    const given = [...ofKind('Role'), ...ofKind('ClusterRole')]
+      .filter(({ metadata }) => /^sluice-(watch|machines)$/.test(metadata.name))
+      .flatMap(({ metadata, rules }) =>
+        rules.flatMap(({ apiGroups, resources, verbs }) =>
+          apiGroups.flatMap((group) =>
+            resources.flatMap((resource) => verbs.map((verb) => `${metadata.name}: ${verb} ${resource} of "${group}"`)),
+          ),
+        ),
+      );
+    expect(given.sort()).toEqual([...new Set(rights)].sort());
+  });
+
+  it('speak to Kubeflow as an account that may do what Sluice may, and that no pod is', () => {
+    const account = ofKind('ServiceAccount').find(({ metadata }) => metadata.name === 'sluice-control');
+    const binding = ofKind('RoleBinding').find(({ metadata }) => metadata.name === 'sluice-control');
+
+    expect(account?.automountServiceAccountToken).toBe(false);
+    expect(binding?.subjects).toContainEqual({ kind: 'ServiceAccount', name: 'sluice-control', namespace: LOCAL.namespace });
+  });
+});
+
+describe('the AWS identity of sending steps', () => {
+  it('is the PodDefault that the Kubeflow adapter asks for, and that Sluice may look at', () => {
+    const aws = { roleArn: LOCAL.promoterRole, audience: 'sts.amazonaws.com', region: LOCAL.region };
+    const [found, ...more] = documentsOf(awsIdentity);
+
+    expect(more).toEqual([]);
+    expect(found).toEqual(awsPodDefault(LOCAL.namespace, aws));
+    expect(role('sluice-watch').find(({ resources }) => resources.includes('poddefaults'))?.resourceNames).toEqual([
+      (found as { metadata: { name: string } }).metadata.name,
+    ]);
   });
 });
 
@@ -201,7 +299,7 @@ describe('the example overlay', () => {
 
     expect(resources.filter((path) => !existsSync(join(overlay, path, 'kustomization.yaml')))).toEqual([]);
     for (const { target, patch } of patches) {
-      const met = manifests.find((one) => one.kind === target['kind'] && one.metadata.name === target['name']);
+      const met = [...manifests, ...ofCluster].find((one) => one.kind === target['kind'] && one.metadata.name === target['name']);
       expect(met?.apiVersion).toBe(`${target['group']}/${target['version']}`);
       for (const { path } of z
         .array(z.strictObject({ op: z.literal('replace'), path: z.string(), value: z.string() }))
@@ -213,6 +311,12 @@ describe('the example overlay', () => {
         expect(value).toBe('nobody-until-an-overlay-says-who');
       }
     }
-    expect(patches).toHaveLength(1);
+    // Nobody is left without a name.
+    const nobodies = [...ofKind('RoleBinding'), ...ofKind('ClusterRoleBinding')].filter(({ subjects }) =>
+      subjects.some(({ name }) => name.startsWith('nobody')),
+    );
+    expect(patches.map(({ target }) => `${target['kind']} ${target['name']}`).sort()).toEqual(
+      nobodies.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort(),
+    );
   });
 });

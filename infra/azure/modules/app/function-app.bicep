@@ -1,6 +1,13 @@
 // The Functions app: Flex Consumption, Node 22, inside the network, private, with one identity and no key.
 // Its settings are those of shared/config/config.ts; tests/infra/bicep-settings.test.ts keeps the two lists the same.
-import { AwsSettings, AzureMlSettings, KubeflowSettings } from '../../types.bicep'
+import {
+  AwsSettings
+  AzureMlSettings
+  DatabricksSettings
+  KubeflowSettings
+  KubernetesSettings
+  LineageSettings
+} from '../../types.bicep'
 
 param planName string
 param appName string
@@ -22,8 +29,14 @@ param lakeContainer string
 @description('Audience of the tokens that the API accepts.')
 param apiAudience string
 param kubeflow KubeflowSettings?
-param aws AwsSettings?
+param kubernetes KubernetesSettings?
+param databricks DatabricksSettings?
 param azureMl AzureMlSettings?
+param aws AwsSettings?
+param lineage LineageSettings?
+
+@description('Where backends keep data, e.g. kubeflow=plant-3,azureml=eu.')
+param residency string?
 
 @description('Event Grid topic for Sluice\'s own transitions; none are published without it.')
 param topicEndpoint string?
@@ -37,6 +50,10 @@ param maximumInstanceCount int
 
 // Token scopes are built as `<endpoint>/.default`.
 func withoutSlash(url string) string => endsWith(url, '/') ? substring(url, 0, max(length(url) - 1, 0)) : url
+
+// A setting that has no value is left out, so that the app takes its own default.
+func given(settings object) object =>
+  toObject(filter(items(settings), entry => entry.value != null), entry => entry.key, entry => entry.value)
 
 var login = environment().authentication.loginEndpoint
 var byIdentity = { credential: 'managedidentity', clientId: identityClientId }
@@ -69,22 +86,52 @@ var coreSettings = {
 }
 var kubeflowSettings = kubeflow == null
   ? {}
-  : union(
-      { KUBEFLOW_URL: kubeflow!.url, KUBEFLOW_NAMESPACE: kubeflow!.namespace },
-      kubeflow.?tokenAudience == null ? {} : { KUBEFLOW_TOKEN_AUDIENCE: kubeflow.?tokenAudience },
-      kubeflow.?caFile == null ? {} : { KUBEFLOW_CA_FILE: kubeflow.?caFile }
-    )
+  : given({
+      KUBEFLOW_URL: kubeflow!.url
+      KUBEFLOW_NAMESPACE: kubeflow!.namespace
+      KUBEFLOW_TOKEN_AUDIENCE: kubeflow.?tokenAudience
+      KUBEFLOW_CA_FILE: kubeflow.?caFile
+      KUBEFLOW_SERVICE_ACCOUNT: kubeflow.?serviceAccount
+      KUBEFLOW_PULL_SECRETS: kubeflow.?pullSecrets
+      KUBEFLOW_PIPELINE_ROOT: kubeflow.?pipelineRoot
+      KUBEFLOW_SITE_CLAIM: kubeflow.?siteClaim
+    })
+var kubernetesSettings = kubernetes == null
+  ? {}
+  : given({
+      KUBERNETES_URL: kubernetes!.url
+      KUBERNETES_TOKEN_AUDIENCE: kubernetes.?tokenAudience
+      KUBERNETES_CA_FILE: kubernetes.?caFile
+    })
+var databricksSettings = databricks == null
+  ? {}
+  : given({
+      DATABRICKS_URL: databricks!.url
+      DATABRICKS_CLUSTER_ID: databricks!.clusterId
+      DATABRICKS_STORE_VOLUME: databricks!.storeVolume
+      DATABRICKS_WHEELS: databricks!.wheels
+      DATABRICKS_AUDIENCE: databricks.?audience
+    })
 var awsSettings = aws == null
   ? {}
   : { AWS_REGION: aws!.region, SLUICE_AWS_ROLE_ARN: aws!.roleArn, SLUICE_AWS_AUDIENCE: aws!.audience }
 var azureMlSettings = azureMl == null
   ? {}
-  : {
+  : given({
       AZUREML_SUBSCRIPTION_ID: azureMl!.subscriptionId
       AZUREML_RESOURCE_GROUP: azureMl!.resourceGroup
       AZUREML_WORKSPACE: azureMl!.workspace
+      AZUREML_DATASTORE: azureMl.?datastore
+      AZUREML_COMPUTE: azureMl.?compute
+      AZUREML_JOB_CLIENT_ID: azureMl.?jobClientId
+      AZUREML_API_VERSION: azureMl.?apiVersion
+      AZUREML_REGISTRY: azureMl.?registry
       SLUICE_ARM_ENDPOINT: withoutSlash(environment().resourceManager)
-    }
+    })
+var residencySettings = residency == null ? {} : { SLUICE_RESIDENCY: residency }
+var lineageSettings = lineage == null
+  ? {}
+  : given({ SLUICE_LINEAGE_URL: lineage!.url, SLUICE_LINEAGE_AUDIENCE: lineage.?audience })
 var topicSettings = topicEndpoint == null ? {} : { SLUICE_TOPIC_ENDPOINT: topicEndpoint }
 var telemetrySettings = telemetryConnectionString == null
   ? {}
@@ -154,8 +201,12 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     hostSettings,
     coreSettings,
     kubeflowSettings,
-    awsSettings,
+    kubernetesSettings,
+    databricksSettings,
     azureMlSettings,
+    awsSettings,
+    residencySettings,
+    lineageSettings,
     topicSettings,
     telemetrySettings
   )

@@ -1,5 +1,5 @@
 // The lake: one hierarchical account with one container for bronze, silver and gold.
-// Reached by identity over private endpoints only; Sluice itself has rights in its container and nowhere else.
+// Reached by identity over private endpoints only; whoever has rights has them in its container and nowhere else.
 import { roles } from '../access/roles.bicep'
 
 param accountName string
@@ -10,6 +10,9 @@ param containerName string
 @description('Redundancy of the account.')
 param skuName string
 param identityPrincipalId string
+
+@description('Object ids of others that read and write the lake.')
+param userPrincipalIds string[]
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   name: accountName
@@ -62,6 +65,22 @@ resource access 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     )
   }
 }
+
+// A Data Factory that extracts into bronze, a catalogue whose tables are here.
+resource userAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for principalId in userPrincipalIds: {
+    scope: container
+    name: guid(container.id, principalId, roles.storageBlobDataContributor)
+    properties: {
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        roles.storageBlobDataContributor
+      )
+    }
+  }
+]
 
 output accountId string = account.id
 output accountName string = account.name

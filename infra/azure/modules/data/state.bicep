@@ -13,6 +13,9 @@ param skuName string
 @description('Container of bundles, staged data, models and reports.')
 param storeContainer string
 
+@description('Object ids of others that read and write the store: the identities of jobs and of catalogues.')
+param storeUserPrincipalIds string[]
+
 @description('Container that the app is started from.')
 param packageContainer string
 
@@ -71,6 +74,7 @@ resource landingQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@2
 ]
 
 // Durable makes containers, queues and tables of its own, and Sluice its tables, so these rights are the account's.
+// They cover what the reconciler does too: it lists, reads and removes dead letters, and takes messages off the poison queue.
 var accountRoles = [
   roles.storageBlobDataOwner
   roles.storageQueueDataContributor
@@ -86,6 +90,28 @@ resource access 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
     }
+  }
+]
+
+resource store 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' existing = {
+  parent: blobs
+  name: storeContainer
+}
+
+// Whoever trains reads staged data and writes its report there, and sees nothing else of this account.
+resource storeAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for principalId in storeUserPrincipalIds: {
+    scope: store
+    name: guid(store.id, principalId, roles.storageBlobDataContributor)
+    properties: {
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        roles.storageBlobDataContributor
+      )
+    }
+    dependsOn: [containers]
   }
 ]
 
