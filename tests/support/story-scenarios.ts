@@ -2,6 +2,8 @@
 // can be in the middle of should be on one of them.
 import type { Profile } from '../../local/host/durable/engine.ts';
 import type { Action } from '../../local/host/durable/actions.ts';
+import type { Pipeline } from '../../shared/contracts/pipeline.ts';
+import { collectorId } from '../../shared/decisions/dataset-keys.ts';
 import { createStoryWorld, LOCK_KEY, openStoryHost, type StoryHost, type StoryWorld, type WorldOptions } from './story-host.ts';
 
 interface Scenario {
@@ -28,6 +30,39 @@ const cancelling = (story: 'promote', afterMs: number) => async (opened: StoryHo
   return instanceId ?? '';
 };
 
+const completing = (complete: string, more: Partial<Pipeline> = {}): WorldOptions => ({
+  edit: (spec) => void Object.assign(spec, { complete, ...more }),
+});
+/** Drops files of the folder one after the other and follows the last one to its end. */
+const dropping =
+  (...names: string[]) =>
+  async ({ drop, host }: StoryHost): Promise<string> => {
+    let last = '';
+    for (const name of names) {
+      last = (await drop(`bronze/ble-location/${name}`, `rows of ${name}`)).instanceId ?? '';
+      await host.settle();
+    }
+    await host.finished(last);
+    return last;
+  };
+function twoSources(spec: Pipeline): void {
+  const [source] = spec.sources;
+  spec.sources = [source!, { ...source!, name: 'cells', path: 'bronze/cells/' }];
+}
+/** Somebody else commits, and its story is told. */
+async function commit({ drop, host }: StoryHost, root: string, version: number): Promise<string> {
+  const { instanceId } = await drop(`${root}_delta_log/${String(version).padStart(20, '0')}.json`, '{}');
+  await host.finished(instanceId ?? '');
+  return instanceId ?? '';
+}
+const committing =
+  (layer: 'silver' | 'gold') =>
+  async (opened: StoryHost, world: StoryWorld): Promise<string> => {
+    await tell(opened);
+    const { version } = world.engine.foreignGold(world.version, 'rows of somebody else');
+    return commit(opened, `${layer}/ble-location/${world.version.spec.tables[layer].name}/`, version);
+  };
+
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'first file': { act: tell, of: ['land', 'refine', 'promote'] },
   'second file': { act: tellTwo, of: ['land', 'refine', 'promote'] },
@@ -49,6 +84,107 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
     act: tell,
     of: ['land', 'refine'],
+  },
+  'dataset of two': { options: completing('files 2'), act: dropping('a.csv', 'b.csv'), of: ['land', 'refine'] },
+  'dataset that waits': { options: completing('files 3'), act: dropping('a.csv', 'b.csv'), of: ['land'] },
+  'quiet dataset': { options: completing('quiet 30s'), act: dropping('a.csv'), of: ['land', 'collect'] },
+  'dataset that was closed by another': {
+    options: completing('quiet 30s'),
+    act: async (opened) => {
+      const { instanceId } = await opened.drop(A, 'rows of a');
+      await opened.host.settle();
+      const ask = { close: { number: 1, ifCount: null, at: '2026-01-01T00:00:05.000Z' } };
+      await opened.host.signal('window', 'ble-location.readings', 'close', ask);
+      await opened.host.finished(instanceId ?? '');
+      return instanceId ?? '';
+    },
+    of: ['land', 'collect'],
+  },
+  'file too late': {
+    options: completing('quiet 30s', { lateness: { allowed: '1h', then: 'patch' } }),
+    act: async (opened, world) => {
+      await tell(opened);
+      const eTag = world.lake.put('data', B, 'rows of b');
+      const { instanceId } = await opened.announceFile(B, eTag, 9, { time: '2026-01-01T00:00:01.000Z' });
+      await opened.host.finished(instanceId ?? '');
+      return instanceId ?? '';
+    },
+    of: ['land'],
+  },
+  'manifest of the dataset': {
+    options: completing('manifest m.json'),
+    act: async (opened) => {
+      await dropping('a.csv')(opened);
+      const { instanceId } = await opened.drop('bronze/ble-location/m.json', 'a.csv');
+      await opened.host.finished(instanceId ?? '');
+      return instanceId ?? '';
+    },
+    of: ['land'],
+  },
+  'one source of two': { options: { edit: (spec) => void twoSources(spec) }, act: dropping('a.csv'), of: ['land'] },
+  'both sources of two': {
+    options: { edit: (spec) => void twoSources(spec) },
+    act: async (opened) => {
+      await dropping('a.csv')(opened);
+      const { instanceId } = await opened.drop('bronze/cells/c.csv', 'rows of c');
+      await opened.host.finished(instanceId ?? '');
+      return instanceId ?? '';
+    },
+    of: ['land', 'refine'],
+  },
+  'breaker is open': {
+    options: { edit: (spec) => void (spec.limits = { datasetsPerHour: 1, trainingsPerDay: 9 }) },
+    act: tellTwo,
+    of: ['land', 'refine'],
+  },
+  'no training is left': {
+    options: { edit: (spec) => void (spec.limits = { datasetsPerHour: 9, trainingsPerDay: 1 }) },
+    act: tellTwo,
+    of: ['refine'],
+  },
+  'manifest of the premises': {
+    options: { edit: (spec) => void (spec.data = 'on-premises') },
+    act: async (opened) => {
+      const files = [{ uri: 's3://plant/a', bytes: 1, sha256: 'a'.repeat(64) }];
+      return (await opened.tell(A, JSON.stringify({ dataset: 'd', files }))).instanceId;
+    },
+    of: ['land', 'refine'],
+  },
+  'foreign commit in silver': { act: committing('silver'), of: ['adopt', 'refine'] },
+  'foreign commit on gold': { act: committing('gold'), of: ['adopt'] },
+  'foreign commit in a source': {
+    options: {
+      edit: (spec) => void (spec.sources = [{ ...spec.sources[0]!, path: 'shared/facts/', format: 'delta' }]),
+    },
+    act: async (opened) => commit(opened, 'shared/facts/', 1),
+    of: ['adopt'],
+  },
+  'signal on unchanged gold': {
+    act: async (opened) => {
+      await tell(opened);
+      const { instanceId } = await opened.signal({ kind: 'schedule', subject: 'ble-location' });
+      await opened.host.finished(instanceId ?? '');
+      return instanceId ?? '';
+    },
+    of: ['retrain'],
+  },
+  'signal that trains again': {
+    options: { edit: (spec) => void (spec.schedule = { zone: 'UTC', unchanged: 'train' }) },
+    act: async (opened) => {
+      await tell(opened);
+      const { instanceId } = await opened.signal({ kind: 'schedule', subject: 'ble-location' });
+      await opened.host.finished(instanceId ?? '');
+      return instanceId ?? '';
+    },
+    of: ['retrain'],
+  },
+  'signal before there is gold': {
+    act: async (opened) => {
+      const { instanceId } = await opened.signal({ kind: 'schedule', subject: 'ble-location' });
+      await opened.host.finished(instanceId ?? '');
+      return instanceId ?? '';
+    },
+    of: ['retrain'],
   },
   'archive differs': { options: { upload: () => ({ sha256: 'e'.repeat(64), bytes: 1 }) }, act: tell, of: ['promote'] },
   'endpoint does not arrive': { options: { serving: { unhealthy: () => 'no answer to /ping' } }, act: tell, of: ['promote'] },
@@ -76,9 +212,11 @@ export async function commandsIn(name: string, version: string, profile: Profile
   const world = await createStoryWorld(scenario.options);
   const opened = await openStoryHost(world, { version, profile });
   try {
-    const landId = await scenario.act(opened, world);
+    const firstId = await scenario.act(opened, world);
     const newest = async (story: 'refine' | 'promote') => (await world.runsOf(story)).at(-1)?.runId ?? '';
-    const ids = { land: landId, refine: await newest('refine'), promote: await newest('promote') };
+    const collect = collectorId('ble-location', 'ble-location.readings.1');
+    const told = { land: firstId, adopt: firstId, retrain: firstId };
+    const ids = { ...told, collect, refine: await newest('refine'), promote: await newest('promote') };
     return new Map(scenario.of.map((orchestration) => [orchestration, opened.host.commands(ids[orchestration as keyof typeof ids])]));
   } finally {
     await opened.host.stop();
