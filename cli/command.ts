@@ -9,6 +9,9 @@ export interface CommandOption {
   required?: boolean;
 }
 
+/** Options as they were given; an option that may be repeated is a list. */
+export type Options = Record<string, string | boolean | string[] | undefined>;
+
 export interface Command {
   /** Words of the command; noun verb for stored things, a bare verb for deeds. */
   name: string;
@@ -17,11 +20,17 @@ export interface Command {
   help: string;
   options?: CommandOption[];
   /** Returns the exit code. */
-  run(context: Context, args: string[], options: Record<string, string | boolean | undefined>): Promise<number>;
+  run(context: Context, args: string[], options: Options): Promise<number>;
 }
 
 /** An option with a value, or undefined. */
-export function textOption(options: Record<string, string | boolean | undefined>, name: string): string | undefined {
+export function textOption(options: Options, name: string): string | undefined {
   const value = options[name];
   return typeof value === 'string' ? value : undefined;
+}
+
+/** All values of an option that may be repeated. */
+export function listOption(options: Options, name: string): string[] {
+  const value = options[name];
+  return Array.isArray(value) ? value : typeof value === 'string' ? [value] : [];
 }

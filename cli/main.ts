@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command as Program, CommanderError } from 'commander';
-import type { Command } from './command.ts';
+import type { Command, Options } from './command.ts';
 import { createContext } from './context.ts';
 import { CommandError, EXIT } from './failure.ts';
 import { createOutput, type Output } from './output.ts';
@@ -21,6 +21,11 @@ const LOADERS: (() => Promise<Command>)[] = [
   async () => (await import('./commands/runs.ts')).runsCancel,
   async () => (await import('./commands/runs.ts')).runsRetry,
   async () => (await import('./commands/runs.ts')).runsLogs,
+  async () => (await import('./commands/runs-files.ts')).runsFiles,
+  async () => (await import('./commands/runs-files.ts')).runsTopUp,
+  async () => (await import('./commands/train.ts')).train,
+  async () => (await import('./commands/sweep.ts')).sweep,
+  async () => (await import('./commands/compare.ts')).compare,
   async () => (await import('./commands/promote.ts')).promote,
   async () => (await import('./commands/invoke.ts')).invoke,
   async () => (await import('./commands/status.ts')).status,
@@ -76,7 +81,7 @@ function add(program: Program, command: Command, output: Output, done: (code: nu
   parsed.option('--data-dir <dir>', 'folder of the local stack’s data (default .sluice)');
   parsed.action(async (...given: unknown[]) => {
     // With those of `runs`: the parser gives an option that `runs` and `runs show` both know to the first of the two.
-    const options = (given.at(-1) as Program).optsWithGlobals<Record<string, string | boolean | undefined>>();
+    const options = (given.at(-1) as Program).optsWithGlobals<Options>();
     const args = given.slice(0, -2).filter((one): one is string => typeof one === 'string');
     const text = (name: string): string | undefined => (typeof options[name] === 'string' ? options[name] : undefined);
     const context = createContext({ output, environment: process.env, root: ROOT, dataDir: text('dataDir'), api: text('api') });

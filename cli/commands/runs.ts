@@ -4,7 +4,9 @@ import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { EXIT } from '../failure.ts';
 import { type Output, paintState, seconds } from '../output.ts';
+import { placementWords } from '../../shared/contracts/training.ts';
 import { detailOf } from '../story-lines.ts';
+import { showTrials } from './sweep.ts';
 
 export const runsList: Command = {
   name: 'runs',
@@ -129,6 +131,10 @@ function showRun(output: Output, run: Run): void {
       run.trained.gates.map((gate) => [gate.gate, paintState(output, gate.result), gate.reason]),
     );
   }
+  showTrials(output, run);
+  for (const placement of run.jobs.flatMap((job) => job.placements ?? [])) output.field('machine', placementWords(placement));
+  for (const warning of run.warnings ?? []) output.field('warning', warning);
+  if (run.tracked?.url) output.field('tracked', run.tracked.url);
   if (run.promoted) {
     output.field('endpoint', `${run.promoted.region}/${run.promoted.endpoint} (${run.promoted.environment})`);
     output.field('model', run.promoted.modelDigest);

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { startStack, type HostChoice } from '../../local/stack/stack.ts';
-import type { Command } from '../command.ts';
+import type { Command, Options } from '../command.ts';
 import { textOption } from '../command.ts';
 import type { Context } from '../context.ts';
 import { CommandError, EXIT } from '../failure.ts';
@@ -78,7 +78,7 @@ function isHost(text: string): text is HostChoice {
   return text === 'local' || text === 'func' || text === 'none';
 }
 
-function port(options: Record<string, string | boolean | undefined>, name: string, offset = 0): number {
+function port(options: Options, name: string, offset = 0): number {
   const text = textOption(options, name) ?? '0';
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 65_000)

@@ -56,6 +56,8 @@ export async function benchColdImport(rounds: number): Promise<{ appMs: number; 
       blob: place,
       kubeflow: place,
       azureml: place,
+      databricks: null,
+      kubernetes: null,
       s3: place,
       sts: place,
       sagemaker: place,
@@ -67,6 +69,8 @@ export async function benchColdImport(rounds: number): Promise<{ appMs: number; 
       lake: 'UseDevelopmentStorage=true',
       identityHeader: 'x',
       workDir: scratch,
+      components: 'components',
+      python: 'python3',
       poll: { firstSeconds: 1, maxSeconds: 2 },
     });
     const app: number[] = [];

@@ -65,6 +65,8 @@ function settings(): Record<string, string> {
     blob: place,
     kubeflow: place,
     azureml: place,
+    databricks: null,
+    kubernetes: null,
     s3: place,
     sts: place,
     sagemaker: place,
@@ -77,6 +79,8 @@ function settings(): Record<string, string> {
     lake: storage,
     identityHeader: 'x',
     workDir: data,
+    components: 'components',
+    python: 'python3',
     poll: { firstSeconds: 1, maxSeconds: 2 },
   });
 }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse, stringify } from 'yaml';
-import { componentsOf, type PipelineBundle, type Train } from '../../shared/contracts/pipeline.ts';
+import { componentsOf, type PipelineBundle } from '../../shared/contracts/pipeline.ts';
 import { landingFolder } from './pipeline-variant.ts';
 
 export interface ExampleFile {
