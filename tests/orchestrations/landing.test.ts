@@ -94,7 +94,10 @@ describe('a landed file', () => {
 
     expect(refine).toMatchObject({ status: 'failed', failure: { code: 'expectation-failed', message: 'rule cell-is-known: 3 rows' } });
     expect(status.output).toMatchObject({ status: 'failed', runId: refine?.runId });
-    expect(await world.ledger.find(entryId)).toMatchObject({ verdict: { kind: 'quarantined', rule: 'expectation-failed', evidence: { run: refine?.runId } }, runId: refine?.runId });
+    expect(await world.ledger.find(entryId)).toMatchObject({
+      verdict: { kind: 'quarantined', rule: 'expectation-failed', evidence: { run: refine?.runId } },
+      runId: refine?.runId,
+    });
     expect(await world.runsOf('train')).toEqual([]);
     expect(world.announced.map(({ type }) => type)).toEqual(['run.started', 'run.failed']);
   });

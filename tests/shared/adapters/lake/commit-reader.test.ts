@@ -101,7 +101,7 @@ describe('a commit', () => {
       read += 1;
     }
     expect(read).toBeGreaterThan(20);
-    // One has a metaData without a schema, the other is an empty file.
+    // Their metaData has no schema.
     expect(broken).toEqual(['canonicalized-paths-special-a', 'versions-not-contiguous']);
   });
 });
