@@ -36,6 +36,7 @@ export function registerApi({ config, ports, policy, now, queue }: ApiParts): vo
     windowsOf: (context) => createWindows(df.getClient(context)),
     intake: createIntake({ ...ports, lake, readCommit, policy, now }),
     readCommit,
+    files: ports.lake,
     lake,
     probes: probes(config, ports),
     queueDepth: () => ports.queueDepth(queue),

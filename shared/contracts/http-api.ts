@@ -5,16 +5,20 @@ import { guardOperations } from './http/guards.ts';
 import { modelOperations } from './http/models.ts';
 import type { Operation } from './http/operation.ts';
 import { pipelineOperations } from './http/pipelines.ts';
+import { planOperations } from './http/plan.ts';
 import { platformOperations } from './http/platform.ts';
 import { runOperations } from './http/runs.ts';
+import { trainingOperations } from './http/training.ts';
 import { whyOperations } from './http/why.ts';
 
 export * from './http/events.ts';
 export * from './http/guards.ts';
 export * from './http/models.ts';
 export * from './http/pipelines.ts';
+export * from './http/plan.ts';
 export * from './http/platform.ts';
 export * from './http/runs.ts';
+export * from './http/training.ts';
 export * from './http/why.ts';
 export type { Operation } from './http/operation.ts';
 
@@ -22,8 +26,10 @@ export const operations = {
   ...pipelineOperations,
   ...eventOperations,
   ...whyOperations,
+  ...planOperations,
   ...guardOperations,
   ...runOperations,
+  ...trainingOperations,
   ...modelOperations,
   ...platformOperations,
 } satisfies Record<string, Operation>;

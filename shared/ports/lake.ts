@@ -1,5 +1,6 @@
 // The Data Lake: landed files, Delta tables made of them, and the store where Sluice and components leave files for each other.
 import type { PipelineVersion } from '../contracts/pipeline.ts';
+import type { ErasureRecord, VacuumedTable } from '../contracts/erasure.ts';
 import type { Preview, Refined, StagedFile } from '../contracts/tables.ts';
 
 /** What a commit of a Delta table says of itself; read without the rest of the table. */
@@ -19,15 +20,15 @@ export interface CommitFacts {
 
 /** Landed files. */
 export interface Lake {
-  /** Streams a blob once. Rejects `blob-gone`, `blob-changed`. `eTag` without quotes. */
-  fingerprint(container: string, path: string, eTag: string): Promise<{ sha256: string; bytes: number }>;
+  /** Streams a blob once. Rejects `blob-gone`, `blob-changed`. `eTag` without quotes; null: as it is now. */
+  fingerprint(container: string, path: string, eTag: string | null): Promise<{ sha256: string; bytes: number }>;
   /**
    * A commit file `<root>/_delta_log/<20 digits>.json`. Rejects `blob-gone`, `blob-changed`, `commit-unreadable` (half written, no
    * Delta commit, or larger than what is read).
    */
   readCommit(container: string, path: string, eTag: string | null): Promise<CommitFacts>;
-  /** All of a small file, with its digest. Rejects `blob-gone`, `blob-changed`, `file-too-large`. */
-  readSmall(container: string, path: string, eTag: string, maxBytes: number): Promise<{ content: Uint8Array; sha256: string }>;
+  /** All of a small file, with its digest. Rejects `blob-gone`, `blob-changed`, `file-too-large`. `eTag` as above. */
+  readSmall(container: string, path: string, eTag: string | null, maxBytes: number): Promise<{ content: Uint8Array; sha256: string }>;
   /** One cheap call that proves the way and the identity. Rejects `container-missing`. */
   probe(): Promise<void>;
 }
@@ -58,10 +59,11 @@ export interface DatasetSize {
   packedBytes: number;
 }
 
-/** A file to look at: `content` as it would land under `path`; without it, the blob that is there. */
+/** A file to look at: `content` as it would land under `path`; without it, the blob that is there, or at `from`. */
 export interface PreviewFile {
   path: string;
   content?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
+  from?: string | undefined;
 }
 
 /** Refines landed files into Delta tables. One commit per key and table, whatever is retried (transaction id = key). */
@@ -103,6 +105,28 @@ export interface RefineEngine {
   size(request: { container: string; files: DatasetFiles }): Promise<DatasetSize>;
   /** What refining these files would do; nothing is written outside the work folder. A refusal of the data is an answer. */
   preview(request: { pipeline: PipelineVersion; files: readonly PreviewFile[] }): Promise<Preview>;
+}
+
+/** Takes away what must not be kept. */
+export interface ErasureEngine {
+  /**
+   * Removes every row whose `column` has the value from silver, gold, quarantine, corrected files, staged data and golden requests, and
+   * the files that held them at once. Once per `requestId`: the record of the first is given back. Rejects `bad-key` (no table has the
+   * column), `bad-value`, `erase-incomplete` (gold can neither be searched nor computed again). The value is in no message and no record.
+   */
+  erase(request: {
+    pipeline: PipelineVersion;
+    requestId: string;
+    column: string;
+    value: string;
+    by: string;
+    at: string;
+    reason: string;
+  }): Promise<ErasureRecord>;
+  /** Records of a pipeline, the newest first. */
+  erasures(pipeline: string, limit: number): Promise<ErasureRecord[]>;
+  /** Removes files that no version within each table's retention needs, except those of gold versions that somebody still reads. */
+  vacuum(request: { pipeline: PipelineVersion; keepGold: readonly number[]; dryRun: boolean }): Promise<VacuumedTable[]>;
 }
 
 /** Files of ours beside the lake: bundles, staged data, models, run reports. Paths are relative to the store's container. */

@@ -31,6 +31,8 @@ export interface ApiDeps extends Stores {
   engine: Pick<RefineEngine, 'preview'>;
   store: Pick<Store, 'read'>;
   readCommit: Lake['readCommit'];
+  /** Files of the lake, for plans of what lies there. */
+  files: Pick<Lake, 'fingerprint' | 'readSmall'>;
   backends: Readonly<Record<string, Pick<TrainingBackend, 'logs'>>>;
   platform: Pick<ServingPlatform, 'invoke'>;
   /** Parts of the platform; a name with `null` is not configured in this deployment. */

@@ -97,9 +97,13 @@ async function unfreeze(deps: ApiDeps, pipeline: string | null, reason: string, 
 }
 
 /** A slip of the name would freeze nothing, and nobody would notice. */
-export async function refuseUnknown(deps: Pick<ApiDeps, 'pipelines'>, name: string, may: ApiCall<never>['may']): Promise<void> {
+async function refuseUnknown(deps: Pick<ApiDeps, 'pipelines'>, name: string, may: ApiCall<never>['may']): Promise<void> {
+  if (!(await deps.pipelines.list()).some((one) => one.name === name)) throw await unknownPipeline(deps, name, may);
+}
+
+/** The error for a name that is not registered; suggests only what the caller may know. */
+export async function unknownPipeline(deps: Pick<ApiDeps, 'pipelines'>, name: string, may: ApiCall<never>['may']): Promise<UserError> {
   const names = (await deps.pipelines.list()).map((one) => one.name).filter((pipeline) => may('reader', { pipeline }));
-  if (names.includes(name)) return;
   const known = names.length === 0 ? 'register one with: sluice apply DIR' : suggestion(name, names);
-  throw new UserError(404, 'pipeline-unknown', `There is no pipeline "${name}"; ${known}`);
+  return new UserError(404, 'pipeline-unknown', `There is no pipeline "${name}"; ${known}`);
 }

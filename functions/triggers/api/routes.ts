@@ -7,10 +7,12 @@ import { eventHandlers } from './events.ts';
 import { guardHandlers } from './guards.ts';
 import { modelHandlers } from './models.ts';
 import { pipelineHandlers } from './pipelines.ts';
+import { planHandlers } from './plan.ts';
 import { platformHandlers } from './platform.ts';
 import { promotionHandlers } from './promotions.ts';
 import { runHandlers } from './runs.ts';
 import { servingHandlers } from './serving.ts';
+import { trainingHandlers } from './training.ts';
 import { whyHandlers } from './why.ts';
 
 export interface ApiRoute {
@@ -33,7 +35,9 @@ export function apiRoutes(deps: ApiDeps): ApiRoute[] {
     ...eventHandlers(deps),
     ...guardHandlers(deps),
     ...whyHandlers(deps),
+    ...planHandlers(deps),
     ...runHandlers(deps),
+    ...trainingHandlers(deps),
     ...modelHandlers(deps),
     ...promotionHandlers(deps),
     ...servingHandlers(deps),

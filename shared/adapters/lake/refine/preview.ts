@@ -24,8 +24,8 @@ const MAX_RAW = 4000;
 function reading(files: readonly PreviewFile[], lake: ReadLanded): ReadLanded {
   const brought = new Map(files.map((file) => [file.path, file]));
   return (file) => {
-    const content = brought.get(file.path)?.content;
-    return content === undefined ? lake(file) : given(content);
+    const { content, from = file.path } = brought.get(file.path) ?? {};
+    return content === undefined ? lake({ ...file, path: from }) : given(content);
   };
 }
 

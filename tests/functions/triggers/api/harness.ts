@@ -12,6 +12,7 @@ import type { ApiDeps } from '../../../../functions/triggers/api/call.ts';
 import { createIntake } from '../../../../functions/triggers/intake.ts';
 import { apiRoutes, type ApiRoute } from '../../../../functions/triggers/api/routes.ts';
 import { minute } from '../../../contracts/samples.ts';
+import { createScriptedLake } from '../../../support/scripted-lake.ts';
 
 export interface Reply {
   status: number;
@@ -55,6 +56,7 @@ export function createApi(more: Partial<ApiDeps> = {}) {
     }),
     store: createMemoryStore(),
     engine: { preview: () => Promise.reject(new RejectedError('engine-absent', 'this test has no engine')) },
+    files: createScriptedLake(),
     readCommit: () => Promise.reject(new RejectedError('blob-gone', 'this test has no lake')),
     starterOf: () => ({
       async start(story, instanceId, input) {
@@ -92,7 +94,7 @@ export function createApi(more: Partial<ApiDeps> = {}) {
       params,
       headers: {
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-        ...(raw === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(raw === undefined ? {} : { 'content-type': route.operation.upload === null ? 'application/json' : 'application/octet-stream' }),
         ...sent.headers,
       },
       ...(raw === undefined ? {} : { body: typeof raw === 'string' ? { string: raw } : { bytes: raw } }),
