@@ -50,7 +50,7 @@ function* fingerprint(context: OrchestrationContext, landed: LandInput): Story<P
     const evidence = { eTag, failure: failure.code };
     const reason = gone ? failure.message : `${failure.message.slice(0, 1500)}. Nothing was read; write the file again`;
     const unread: Verdict = { kind: gone ? 'superseded' : 'refused', rule: failure.code, reason: reason.slice(0, 2000), evidence };
-    yield* amend(context, landed, { verdict: dataFailure(failure, null) ?? unread, withdraw: gone });
+    yield* amend(context, landed, { verdict: dataFailure(failure, null) ?? unread, withdraw: failure.code === 'blob-changed' });
     if (gone) return { status: 'skipped', runId: null, note: 'the file was replaced or removed before it was read' };
     return { status: 'failed', runId: null, failure };
   }

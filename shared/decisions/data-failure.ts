@@ -11,6 +11,8 @@ const OF_THE_DATA: ReadonlySet<string> = new Set([
   'bad-rows',
   'bad-value',
   'no-rows',
+  'empty-file',
+  'bad-partition-value',
   'line-too-long',
   'bad-gzip',
   'gzip-bomb',

@@ -38,7 +38,7 @@ export interface LedgerChange {
   foundBy?: LedgerEntry['foundBy'] | null;
   /** A held entry that is accepted now: it becomes the head. */
   head?: LedgerHead | null;
-  /** The version that it spoke of is not there any more: if it is the head, the newest other version becomes the head again. */
+  /** Another version than it spoke of is there: if it is the head, the newest other version becomes the head again. */
   withdraw?: boolean;
 }
 

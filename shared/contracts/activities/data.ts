@@ -26,7 +26,7 @@ export const amendVerdict = activity({
     sha256: Sha256.nullable(),
     member: z.strictObject({ window: WindowId, row: WindowMember }).nullable().default(null).describe('The window that collected it'),
     onlyOpen: z.boolean().default(false).describe('Leave it alone when a run has it meanwhile'),
-    withdraw: z.boolean().default(false).describe('The version is gone: it is the head of its blob no more'),
+    withdraw: z.boolean().default(false).describe('Another version is there: this one is the head of its blob no more'),
   }),
   output: z.strictObject({}),
   retry: PATIENT,
