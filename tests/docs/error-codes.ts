@@ -22,6 +22,8 @@ export interface Findings {
 const CONSTRUCTORS: Readonly<Record<string, number>> = { RejectedError: 0, TransientError: 0, UserError: 1, CommandError: 3 };
 /** The functions by which shared/decisions/verdict.ts makes verdicts: kind, rule, reason. */
 const VERDICTS: ReadonlySet<string> = new Set(['no', 'verdict']);
+/** The code that zod gives to issues of a schema's own rules; people see their message, never the code. */
+const SCHEMA_CODE = 'custom';
 const CODE = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /** All TypeScript files below some folders. */
@@ -51,7 +53,7 @@ export function codesIn(file: string, text: string, expansions: Readonly<Record<
     const where = `${file}:${source.getLineAndCharacterOfPosition(value.getStart()).line + 1}`;
     const values = evaluate(value, source, expansions);
     if (values === null) found.unclear.push(`${where}: ${value.getText().slice(0, 80)}`);
-    else found.codes.push(...values.filter((code) => CODE.test(code)).map((code) => ({ code, transient, where })));
+    else found.codes.push(...values.filter((code) => CODE.test(code) && code !== SCHEMA_CODE).map((code) => ({ code, transient, where })));
   }
 
   function visit(node: ts.Node): void {

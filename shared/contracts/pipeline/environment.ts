@@ -1,6 +1,5 @@
 // An environment: its targets, who approves, and how traffic moves.
 import * as z from 'zod';
-import { Name } from '../identifiers.ts';
 import { Target } from './target.ts';
 
 export const Environment = z
