@@ -11,7 +11,10 @@ const bench = storyBench();
 const FOLDER = 'bronze/ble-location/';
 const SOURCE = 'readings';
 const KEY = `${PIPELINE}.${SOURCE}`;
+/** What comes after refining is not looked at here: every training fails at once. */
+const training = { outcome: () => ({ state: 'failed' as const, reason: 'not looked at' }) };
 const completing = (complete: string, more: Partial<Pipeline> = {}) => ({
+  training,
   edit: (spec: Pipeline) => {
     spec.sources = spec.sources.map((source) => ({ ...source, name: SOURCE }));
     Object.assign(spec, { complete, ...more });
@@ -332,6 +335,7 @@ describe('manifest', () => {
 
 describe('several sources', () => {
   const two = (complete: string, maxLag?: string) => ({
+    training,
     edit: (spec: Pipeline) => {
       const [source] = spec.sources;
       spec.sources = [
@@ -395,6 +399,29 @@ describe('several sources', () => {
     expect(kinds(await entries(at, [third]))).toEqual(['accepted dataset-closed']);
   });
 });
+
+test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  'files that land at the same moment are each in exactly one dataset, or in the open window (seed %i)',
+  async (seed) => {
+    const at = await bench({ ...completing('files 3'), seed });
+    const dropped = [];
+    for (let n = 0; n < 8; n += 1) dropped.push(await at.drop(`${FOLDER}f${n}.csv`, `rows of ${n}`));
+
+    await finishAll(at, dropped);
+
+    const taken = at.world.engine.given.flatMap(({ paths }) => paths);
+    expect(new Set(taken).size).toBe(taken.length);
+    for (const { paths } of at.world.engine.given) expect(paths.length).toBeGreaterThanOrEqual(3);
+    const { count } = (await at.host.entity('window', KEY)) as WindowState;
+    expect(taken.length + count).toBe(8);
+    expect(count).toBeLessThan(3);
+    const runs = await at.world.runsOf('refine');
+    const said = await entries(at, dropped);
+    expect(said.filter(({ runId }) => runId !== null)).toHaveLength(taken.length);
+    expect(runs.every(({ status }) => status === 'succeeded')).toBe(true);
+    expect(kinds(said.filter(({ runId }) => runId === null))).toEqual(Array(count).fill('incomplete waiting'));
+  },
+);
 
 test('two thousand files that land at once are one dataset with all of them', { timeout: 60_000 }, async () => {
   const FILES = 2000;
