@@ -28,7 +28,10 @@ import { dataLanded } from './triggers/data-landed.ts';
 import { createStarter } from './triggers/durable-starter.ts';
 import { createIntake, type IntakeDeps } from './triggers/intake.ts';
 import { landingPoisoned } from './triggers/landing-poisoned.ts';
+import type { MessageDeps } from './triggers/message.ts';
+import { deadLetterDrain } from './triggers/timers/dead-letters.ts';
 import { everyMinute } from './triggers/timers/every-minute.ts';
+import { reconciler } from './triggers/timers/reconcile.ts';
 
 const QUEUE = 'landing-events';
 /** A pre-signed upload lives a quarter of an hour. */
@@ -80,12 +83,13 @@ const intakeDeps: IntakeDeps = {
   now,
 };
 const intake = createIntake(intakeDeps);
-const takeMessage = dataLanded({
-  ...intakeDeps,
+const messages: MessageDeps = {
+  ...ports,
   intake,
-  store: ports.store,
   deserialize: async (body) => (await import('../shared/adapters/eventgrid/deserialize.ts')).deserializeEvents(body),
-});
+  now,
+};
+const takeMessage = dataLanded({ ...intakeDeps, store: ports.store, deserialize: messages.deserialize, intake });
 const client = df.input.durableClient();
 app.storageQueue('data-landed', {
   queueName: QUEUE,
@@ -101,11 +105,26 @@ app.timer('every-minute', {
   handler: (_timer, context) => tick(createStarter(df.getClient(context)), context),
 });
 
-const takePoison = landingPoisoned({ ...ports, now });
+const reconcile = reconciler({ ...ports, intake, now });
+app.timer('reconcile', {
+  schedule: '20 */10 * * * *',
+  extraInputs: [client],
+  handler: async (_timer, context) => void (await reconcile(createStarter(df.getClient(context)), context)),
+});
+const drain = deadLetterDrain({ ...messages, deadLetters: ports.deadLetters });
+app.timer('dead-letters', {
+  schedule: '40 */10 * * * *',
+  extraInputs: [client],
+  handler: async (_timer, context) => void (await drain(createStarter(df.getClient(context)), context)),
+});
+
+const takePoison = landingPoisoned(messages);
 app.storageQueue('landing-poisoned', {
   queueName: `${QUEUE}-poison`,
   connection: 'LandingEvents',
-  handler: (message, context) => takePoison(message, context),
+  extraInputs: [client],
+  handler: (message, context) =>
+    takePoison(message, Number(context.triggerMetadata?.['dequeueCount'] ?? 1), createStarter(df.getClient(context)), context),
 });
 
 registerApi({ config, ports, policy, now, queue: QUEUE });

@@ -6,7 +6,9 @@ import type { QueueServiceClient } from '@azure/storage-queue';
 import type { Entra } from '../shared/clients/entra.ts';
 import type { Config } from '../shared/config/config.ts';
 import { ConfigError, RejectedError } from '../shared/errors/errors.ts';
+import type { DeadLetters } from '../shared/ports/dead-letters.ts';
 import type { Lake, RefineEngine, Store } from '../shared/ports/lake.ts';
+import type { LakeListing } from '../shared/ports/listing.ts';
 import type { Announcer } from '../shared/ports/platform.ts';
 import type { ArtifactStore, ServingPlatform } from '../shared/ports/serving-platform.ts';
 import type { Stores } from '../shared/ports/stores.ts';
@@ -16,6 +18,9 @@ import { withLineage } from './activities/lineage.ts';
 import { createTrainingPlaces, type TrainingPlaces } from './backends.ts';
 import { lazily, once } from './lazy.ts';
 
+/** Container of the state account to which Event Grid writes what it cannot deliver; infrastructure makes it. */
+const DEAD_LETTERS = 'landing-dead-letters';
+
 export interface Ports extends Stores, TrainingPlaces {
   lake: Lake;
   engine: RefineEngine;
@@ -24,6 +29,8 @@ export interface Ports extends Stores, TrainingPlaces {
   platform: ServingPlatform;
   artifacts: ArtifactStore;
   announcer: Announcer;
+  listing: LakeListing;
+  deadLetters: DeadLetters;
   /** Messages that wait in a queue of the landing account, about. */
   queueDepth(queue: string): Promise<number>;
 }
@@ -44,6 +51,14 @@ export function createPorts(config: Config): Ports {
     lake: lazily<Lake>(async () => {
       const [{ createLake }, service] = await Promise.all([import('../shared/adapters/lake/lake.ts'), lakeBlobs()]);
       return createLake(service, { container: config.lake.container });
+    }),
+    listing: lazily<LakeListing>(async () => {
+      const [{ createLakeListing }, service] = await Promise.all([import('../shared/adapters/lake/listing.ts'), lakeBlobs()]);
+      return createLakeListing(service, { account: config.lake.account, container: config.lake.container });
+    }),
+    deadLetters: lazily<DeadLetters>(async () => {
+      const [{ createDeadLetters }, service] = await Promise.all([import('../shared/adapters/lake/dead-letters.ts'), stateBlobs()]);
+      return createDeadLetters(service, DEAD_LETTERS);
     }),
     engine: lazily<RefineEngine>(async () => refineEngine(config, await lakeBlobs(), store)),
     ...awsPorts(config, entra),

@@ -22,7 +22,14 @@ const FRESH_MS = 250;
 /** Versions that are kept: more than a deployment has pipelines. */
 const MAX_VERSIONS = 500;
 
-export function createCatalog(deps: { pipelines: PipelineRegistry; freezes: Freezes; breakers: BreakerStore; now: () => Date }): Catalog {
+export interface CatalogDeps {
+  pipelines: PipelineRegistry;
+  freezes: Freezes;
+  breakers: BreakerStore;
+  now: () => Date;
+}
+
+export function createCatalog(deps: CatalogDeps): Catalog {
   const versions = new Map<string, PipelineVersion>();
 
   async function version(name: string, digest: string): Promise<PipelineVersion | null> {

@@ -1,36 +1,37 @@
-// A message that failed five times came out of the poison queue: it gets its ledger row too, so that no event is without a verdict.
-import { createHash } from 'node:crypto';
+// A message that failed five times came out of the poison queue. What was in the way may be gone: it is judged if it can be now, and
+// otherwise gets its ledger row too, so that no event is without a verdict.
 import type { InvocationContext } from '@azure/functions';
-import type { LedgerEntry } from '../../shared/contracts/events.ts';
-import { entryId } from '../../shared/decisions/identity.ts';
-import type { Ledger } from '../../shared/ports/stores.ts';
-import type { Store } from '../../shared/ports/lake.ts';
+import type { Starter } from '../../shared/ports/starter.ts';
+import { keepUnread, type MessageDeps, rawText, takeMessage } from './message.ts';
 
-export function landingPoisoned(deps: { ledger: Ledger; store: Store; now: () => Date }) {
-  return async (message: unknown, log: Pick<InvocationContext, 'error'>): Promise<void> => {
-    const raw = typeof message === 'string' ? message : JSON.stringify(message);
-    const sha256 = createHash('sha256').update(raw, 'utf8').digest('hex');
-    await deps.store.create(`malformed/${sha256}`, Buffer.from(raw, 'utf8'), 'application/octet-stream');
-    const id = entryId('poison', sha256);
-    const known = await deps.ledger.look(null, id);
-    if (known.entry) return deps.ledger.redelivered(null, id);
-    const reason = `Taking this message in failed five times; it is kept as malformed/${sha256}. Mend the cause, then write the file again`;
-    const entry: LedgerEntry = {
-      entryId: id,
-      event: null,
-      rawSha256: sha256,
-      pipeline: null,
-      verdict: { kind: 'refused', rule: 'poisoned', reason, evidence: { characters: raw.length, dequeues: 5 } },
-      deliveries: 1,
-      receivedAt: deps.now().toISOString(),
-      instanceId: null,
-      runId: null,
-      window: null,
-      chain: [],
-      foundBy: 'poison',
-      sha256: null,
-    };
-    await deps.ledger.record(null, entry, null, known.version);
-    log.error(`poisoned message recorded as ${id}`);
+/** Deliveries after which a message becomes poison: `maxDequeueCount` of host.json. */
+const MAX_DELIVERIES = 5;
+
+type Log = Pick<InvocationContext, 'info' | 'warn' | 'error'>;
+
+/** `delivery` counts this message's deliveries from the poison queue: only the last one gives it up. */
+export function landingPoisoned(deps: MessageDeps) {
+  return async (message: unknown, delivery: number, starter: Starter, log: Log): Promise<void> => {
+    const raw = rawText(message);
+    const arrival = { foundBy: 'poison', evidence: { dequeues: MAX_DELIVERIES } } as const;
+    try {
+      await takeMessage(deps, raw, arrival, starter, log);
+    } catch (error) {
+      if (delivery < MAX_DELIVERIES) throw error;
+      const cause = error instanceof Error ? error.message.slice(0, 800) : 'unknown';
+      const id = await keepUnread(
+        deps,
+        raw,
+        arrival,
+        ({ sha256, kept }) => ({
+          kind: 'refused',
+          rule: 'poisoned',
+          reason: `Taking this message in failed again and again (${cause}); it is kept as malformed/${sha256}. Mend the cause, then write the file again`,
+          evidence: { characters: raw.length, kept },
+        }),
+        'poison',
+      );
+      log.error(`poisoned message recorded as ${id}: ${cause}`);
+    }
   };
 }

@@ -117,6 +117,7 @@ describe('names on both sides', () => {
     expect(bicepFile('modules/data/state.bicep').code).toContain("[landingQueue, '${landingQueue}-poison']");
     expect(valueOf('landingQueue')).toBe(LOCAL.queue);
     expect(valueOf('deadLetterContainer')).toBe(LOCAL.deadLetter);
+    expect(readFileSync(join(root, 'functions/ports.ts'), 'utf8')).toContain(`const DEAD_LETTERS = '${LOCAL.deadLetter}'`);
     expect(valueOf('storeContainer')).toBe(
       loadConfig(Object.fromEntries(always.filter((name) => name !== 'SLUICE_STORE_CONTAINER').map((name) => [name, sample(name)]))).state
         .container,
