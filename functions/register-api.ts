@@ -2,6 +2,7 @@
 import { app } from '@azure/functions';
 import * as df from 'durable-functions';
 import type { Config } from '../shared/config/config.ts';
+import { BackendName } from '../shared/contracts/pipeline/train.ts';
 import type { Policy } from '../shared/contracts/stories.ts';
 import type { TokenVerifier } from '../shared/ports/access.ts';
 import { lazily } from './lazy.ts';
@@ -49,14 +50,18 @@ export function registerApi({ config, ports, policy, now, queue }: ApiParts): vo
 }
 
 function probes(config: Config, ports: Ports): ApiDeps['probes'] {
-  const { kubeflow } = ports.backends;
   const { aws } = config;
+  // Training on this machine is for a laptop: elsewhere nobody misses it.
+  const places = BackendName.options.filter((name) => name !== 'local' || ports.backends[name] !== undefined);
   return [
     { name: 'tables', check: () => ports.pipelines.list() },
     { name: 'store', check: () => ports.store.read('probe', 1) },
     { name: 'lake', check: () => ports.lake.probe() },
-    { name: 'kubeflow', check: kubeflow ? () => kubeflow.probe() : null },
+    ...places.map((name) => {
+      const backend = ports.backends[name];
+      return { name, check: backend ? () => backend.probe() : null };
+    }),
+    { name: 'workspace', check: ports.workspace ? () => ports.workspace?.read() ?? Promise.resolve() : null },
     { name: 'sagemaker', check: aws ? () => ports.platform.probe(aws.region) : null },
-    { name: 'azureml', check: ports.workspace ? () => ports.workspace?.read() ?? Promise.resolve() : null },
   ];
 }

@@ -1,9 +1,9 @@
 // Freezes and breakers over HTTP. Everything that changes what may start is in the audit log with its reason.
 import { suggestion } from '../../../shared/contracts/did-you-mean.ts';
 import type { Breaker, Freeze } from '../../../shared/contracts/guards.ts';
-import type { BreakerView } from '../../../shared/contracts/http-api.ts';
+import type { BreakerView, Holds } from '../../../shared/contracts/http-api.ts';
 import { closeBreaker } from '../../../shared/decisions/breaker.ts';
-import { holdsNow } from '../../../shared/decisions/guards-view.ts';
+import { holding, holdsNow } from '../../../shared/decisions/guards-view.ts';
 import { UserError } from '../../../shared/errors/errors.ts';
 import type { ApiCall, ApiDeps, Handlers } from './call.ts';
 
@@ -65,6 +65,16 @@ export function guardHandlers(deps: ApiDeps): Handlers<Served> {
 /** What holds all pipelines holds each reader's too. */
 export function mayKnow(may: ApiCall<never>['may'], { pipeline }: Freeze): boolean {
   return pipeline === null || may('reader', { pipeline });
+}
+
+/** What keeps events of some pipelines, or of all of them (null), from starting anything now. */
+export function holdsOf(
+  guards: { freezes: readonly Freeze[]; breakers: readonly Breaker[] },
+  pipelines: ReadonlySet<string> | null,
+  now: string,
+): Holds {
+  const { freezes, breakers } = holding(guards, pipelines, now);
+  return { freezes, breakers: breakers.map(({ pipeline, state, opened, closed }) => ({ pipeline, state, opened, closed })) };
 }
 
 function viewOf({ pipeline, state, opened, closed, datasets, trainings }: Breaker, now: string): BreakerView {

@@ -1,20 +1,30 @@
 // The platform itself: what can be reached, who is asking, and the description of this API.
 import { setTimeout as after } from 'node:timers/promises';
+import type { PipelineSigns } from '../../../shared/contracts/http-api.ts';
+import type { PipelineVitals } from '../../../shared/contracts/vitals.ts';
 import { RejectedError, TransientError } from '../../../shared/errors/errors.ts';
 import type { ApiDeps, Handlers } from './call.ts';
+import { holdsOf, mayKnow } from './guards.ts';
 
 /** A part that does not answer in this time is failing, whatever its adapter would still wait for. */
 const PROBE_MS = 8_000;
 
 export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'whoami' | 'getOpenApi'> {
   return {
-    async getStatus() {
-      const [components, queueDepth] = await Promise.all([
+    async getStatus({ may }) {
+      // What cannot be read is left out: the component that failed says why.
+      const [components, queueDepth, vitals, freezes, breakers] = await Promise.all([
         Promise.all(deps.probes.map(probed)),
         inTime(deps.queueDepth()).catch(() => null),
+        inTime(deps.vitals.list()).catch(() => []),
+        inTime(deps.freezes.list()).catch(() => []),
+        inTime(deps.breakers.list()).catch(() => []),
       ]);
       const state = components.some((component) => component.state === 'failing') ? 'failing' : 'ok';
-      return { body: { state, components, queueDepth } };
+      const seen = ({ pipeline }: { pipeline: string }): boolean => may('reader', { pipeline });
+      const guards = { freezes: freezes.filter((freeze) => mayKnow(may, freeze)), breakers: breakers.filter(seen) };
+      const holds = holdsOf(guards, null, deps.now().toISOString());
+      return { body: { state, components, queueDepth, pipelines: vitals.filter(seen).map(signsOf), holds } };
     },
 
     async whoami({ caller }) {
@@ -27,6 +37,10 @@ export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'whoami'
       return { body: openApiDocument() };
     },
   };
+}
+
+function signsOf({ pipeline, lastEvent, lastDataset, lastTraining, freshness, nextSchedule }: PipelineVitals): PipelineSigns {
+  return { pipeline, lastEvent, lastDataset, lastTraining, freshness, nextSchedule };
 }
 
 async function probed({ name, check }: ApiDeps['probes'][number]) {

@@ -3,12 +3,11 @@
 import type { LedgerEntry } from '../../../shared/contracts/events.ts';
 import type { Explanation, WindowView } from '../../../shared/contracts/http-api.ts';
 import { adviceOfEvent, adviceOfRun } from '../../../shared/decisions/advice.ts';
-import { holding } from '../../../shared/decisions/guards-view.ts';
 import { whySubject, type Place } from '../../../shared/decisions/why-subject.ts';
 import { UserError } from '../../../shared/errors/errors.ts';
 import type { Windows } from '../../../shared/ports/windows.ts';
 import type { ApiCall, ApiDeps, Handlers } from './call.ts';
-import { mayKnow } from './guards.ts';
+import { holdsOf, mayKnow } from './guards.ts';
 import { oneModel } from './models.ts';
 import { summaryOf } from './runs.ts';
 import { endpointItem, eventItem, type Item, keyOf, modelItem, nodeOf, runItem, scopeOfItem, type Step } from './why-items.ts';
@@ -51,7 +50,7 @@ async function inWords(deps: ApiDeps, told: Told, windows: Windows, may: ApiCall
   const views = await windowsOf(deps, windows, events, now);
   const pipelines = new Set(told.items.flatMap(({ pipeline }) => pipeline ?? []));
   const [freezes, breakers] = await Promise.all([deps.freezes.list(), deps.breakers.list()]);
-  const holds = holding({ freezes: freezes.filter((freeze) => mayKnow(may, freeze)), breakers }, pipelines, now);
+  const guards = { freezes: freezes.filter((freeze) => mayKnow(may, freeze)), breakers };
   const retried = new Set(told.links.flatMap(({ as, from }) => (as === 'retried-as' ? [from.ref] : [])));
   const waiting = new Map(views.map((view) => [view.window, view.waitingFor]));
   return {
@@ -66,10 +65,7 @@ async function inWords(deps: ApiDeps, told: Told, windows: Windows, may: ApiCall
       ...events.map((entry) => adviceOfEvent(entry, { waitingFor: waiting.get(entry.window ?? '') ?? null })),
       ...runs.map((run) => adviceOfRun(run, retried.has(run.runId))),
     ].filter((advice) => advice !== null),
-    holds: {
-      freezes: holds.freezes,
-      breakers: holds.breakers.map(({ pipeline, state, opened, closed }) => ({ pipeline, state, opened, closed })),
-    },
+    holds: holdsOf(guards, pipelines, now),
     truncated: told.truncated,
   };
 }

@@ -1,7 +1,11 @@
 // Status, whoami, the description of the API, and the table of routes.
 import { describe, expect, it } from 'vitest';
+import { openBreaker } from '../../../../shared/decisions/breaker.ts';
 import { RejectedError, TransientError } from '../../../../shared/errors/errors.ts';
+import { minute } from '../../../contracts/samples.ts';
 import { createApi } from './harness.ts';
+
+const budget = { cause: 'budget', reason: 'the month is spent', count: 10, limit: 10 } as const;
 
 describe('status', () => {
   it('is ok when every configured part answers', async () => {
@@ -20,7 +24,50 @@ describe('status', () => {
         { name: 'workspace', state: 'not-configured', reason: null },
       ],
       queueDepth: 7,
+      pipelines: [],
+      holds: { freezes: [], breakers: [] },
     });
+  });
+
+  it('says which data is late, what comes next, and what holds events back; to each reader what is theirs', async () => {
+    const api = createApi();
+    const now = minute(1000);
+    for (const pipeline of ['late', 'fine']) {
+      await api.deps.vitals.update(pipeline, () => ({
+        pipeline,
+        registeredAt: minute(0),
+        lastTick: now,
+        lastEvent: minute(1),
+        lastDataset: minute(2),
+        lastTraining: null,
+        freshness: { deadline: minute(900), met: pipeline === 'fine' },
+        nextSchedule: minute(2000),
+        raised: [],
+      }));
+      await api.deps.breakers.update(pipeline, () => ({ breaker: openBreaker(null, pipeline, budget, now), answer: null }));
+    }
+    const freeze = { kind: 'frozen', by: 'ola', reason: 'audit', since: minute(0) } as const;
+    await api.deps.freezes.set({ ...freeze, pipeline: null, until: minute(5000) });
+    await api.deps.freezes.set({ ...freeze, pipeline: 'late', until: minute(1) });
+
+    const all = await api.send('GET', 'status', { token: 'rita/reader' });
+    const own = await api.send('GET', 'status', { token: 'rita/reader:fine' });
+
+    expect(all.body).toMatchObject({
+      pipelines: [
+        { pipeline: 'fine', freshness: { met: true }, nextSchedule: minute(2000) },
+        { pipeline: 'late', freshness: { deadline: minute(900), met: false } },
+      ],
+      holds: { freezes: [{ pipeline: null, reason: 'audit' }], breakers: [{ opened: { cause: 'budget' } }, { state: 'open' }] },
+    });
+    expect(own.body).toMatchObject({ pipelines: [{ pipeline: 'fine' }], holds: { freezes: [{}], breakers: [{ pipeline: 'fine' }] } });
+  });
+
+  it('can be asked when the tables are away', async () => {
+    const gone = { list: () => Promise.reject(new TransientError('table-unavailable', 'no answer')) };
+    const api = createApi({ vitals: gone as never, freezes: gone as never, breakers: gone as never });
+
+    expect(await api.send('GET', 'status')).toMatchObject({ status: 200, body: { pipelines: [], holds: { freezes: [], breakers: [] } } });
   });
 
   it('names each part that fails and why, but never what a vendor said', async () => {

@@ -1,9 +1,24 @@
 // `why`: the whole chain from either end, and nothing that was not asked for.
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import type { MemoryStore } from '../../../../shared/adapters/memory/store.ts';
 import type { Explanation } from '../../../../shared/contracts/http-api.ts';
 import type { Run } from '../../../../shared/contracts/runs.ts';
+import { addMember, closeWindow, windowIdOf } from '../../../../shared/decisions/window.ts';
 import { whySubject } from '../../../../shared/decisions/why-subject.ts';
-import { digest, entryOf, headOf, minute, modelOf, placeOf, promotionOf, runOf, servingOf } from '../../../contracts/samples.ts';
+import {
+  digest,
+  entryOf,
+  headOf,
+  memberOf,
+  minute,
+  modelOf,
+  placeOf,
+  promotionOf,
+  runOf,
+  servingOf,
+  versionOf,
+} from '../../../contracts/samples.ts';
 import { createApi } from './harness.ts';
 
 const place = placeOf('bronze/ble-location/day1.csv');
@@ -185,6 +200,172 @@ it('stops at 200 things and says so', async () => {
 
   expect(answer.truncated).toBe(true);
   expect(answer.runs.length + answer.events.length + answer.models.length + answer.endpoints.length).toBe(200);
+});
+
+describe('what a person can do', () => {
+  const heldBy = (rule: string, kind: 'refused' | 'over-budget' | 'late' | 'loop', more: object = {}) =>
+    entryOf(place, rule, { verdict: { kind, rule, reason: 'because', evidence: more as never } });
+
+  it.each([
+    [heldBy('frozen', 'refused', { pipeline: null }), ['sluice pipelines unfreeze --all', 'sluice replay']],
+    [heldBy('frozen', 'refused', { pipeline: 'ble-location' }), ['sluice pipelines unfreeze ble-location', 'sluice replay']],
+    [heldBy('breaker-open', 'over-budget'), ['sluice events', 'sluice pipelines close-breaker ble-location', 'sluice replay']],
+    [heldBy('chain-comes-back', 'loop'), ['circle', 'sluice replay']],
+    [heldBy('too-late', 'late'), ['Write bronze/ble-location/day1.csv again', 'lateness']],
+  ])('is told for each event that was held: %#', async (held, steps) => {
+    const api = createApi();
+    await api.deps.ledger.record(place, held, null, null);
+
+    const { body } = await api.send('GET', `why?subject=${held.entryId}`);
+
+    const { advice } = body as Explanation;
+    expect(advice).toMatchObject([{ ref: held.entryId, why: 'because' }]);
+    expect(advice[0]?.do).toHaveLength(steps.length);
+    for (const [index, step] of steps.entries()) expect(advice[0]?.do[index]).toContain(step);
+  });
+
+  it('is nothing for what went its way', async () => {
+    const { why } = await told();
+
+    expect((await why(entry.entryId)).told.advice).toEqual([]);
+  });
+
+  it('names the failure of a run and how to try again, unless that was done', async () => {
+    const api = createApi();
+    const failed = runOf('refine', 'r', { status: 'failed', failure: { code: 'bad-rows', message: 'line 3' } });
+    await api.deps.runs.open(failed);
+    const advice = async () => ((await api.send('GET', `why?subject=${failed.runId}`)).body as Explanation).advice;
+
+    expect(await advice()).toMatchObject([
+      { ref: failed.runId, why: 'bad-rows: line 3', do: [expect.any(String), `sluice runs retry ${failed.runId} --reason TEXT`] },
+    ]);
+    await api.deps.runs.open(runOf('refine', 'r', { attempt: 2, status: 'succeeded' }));
+    expect(await advice()).toEqual([]);
+  });
+
+  it('shows the freezes and open breakers of its pipelines', async () => {
+    const api = await told();
+    const freeze = { kind: 'frozen', by: 'ola', reason: 'audit', since: minute(0), until: null } as const;
+    for (const pipeline of ['ble-location', 'other']) await api.deps.freezes.set({ ...freeze, pipeline });
+
+    expect((await api.why(entry.entryId)).told.holds).toMatchObject({ freezes: [{ pipeline: 'ble-location' }], breakers: [] });
+  });
+});
+
+describe('a dataset in the making', () => {
+  async function collecting(complete: string) {
+    const api = createApi();
+    const { version, bundle } = versionOf('ble-location', 'v');
+    version.spec.complete = complete;
+    await api.deps.pipelines.put(version, bundle, 'ada', minute(0));
+    const id = windowIdOf('ble-location', 'readings', 1);
+    const waiting = entryOf(place, 'one', { verdict: { kind: 'incomplete', rule: 'waiting', reason: '1 of 3 files', evidence: {} } });
+    await api.deps.ledger.record(place, waiting, headOf(waiting), null);
+    await api.deps.ledger.amend(place, waiting.entryId, { member: { window: id, row: memberOf(waiting, 1) } });
+    const add = {
+      entryId: waiting.entryId,
+      path: place.path,
+      sha256: digest('x'),
+      eventTime: minute(0),
+      mark: null,
+      expects: null,
+      lateness: null,
+    };
+    const { state } = addMember(null, { ...add, now: minute(1) });
+    api.entities.windows.set('ble-location.readings', state);
+    const explained = async () => (await api.send('GET', `why?subject=${waiting.entryId}`)).body as Explanation;
+    return { ...api, id, waiting, state, explained };
+  }
+
+  it('is named, with what it waits for now', async () => {
+    const { id, explained } = await collecting('files 3');
+
+    const { windows, advice } = await explained();
+
+    expect(windows).toMatchObject([
+      { window: id, state: 'open', files: 1, rule: 'files 3', openedAt: minute(1), waitingFor: '1 of 3 files' },
+    ]);
+    expect(advice).toMatchObject([{ why: 'It waits for: 1 of 3 files' }]);
+  });
+
+  it('that lists its files says which are missing', async () => {
+    const api = await collecting('manifest list.txt');
+    const manifest = placeOf('bronze/ble-location/list.txt');
+    const content = Buffer.from('day1.csv\nday2.csv\n');
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    await api.deps.ledger.record(manifest, entryOf(manifest, 'list'), null, null);
+    await api.deps.ledger.amend(manifest, entryOf(manifest, 'list').entryId, {
+      member: { window: api.id, row: memberOf(entryOf(manifest, 'list'), 2, { sha256 }) },
+    });
+    await (api.deps.store as MemoryStore).create(`manifests/${sha256}`, content, 'text/plain');
+
+    expect((await api.explained()).windows).toMatchObject([
+      { files: 1, waitingFor: expect.stringContaining('day2.csv missing') as string },
+    ]);
+  });
+
+  it('that was closed says when, and one whose counts are gone says so', async () => {
+    const api = await collecting('files 3');
+    api.entities.windows.set('ble-location.readings', closeWindow(api.state, { number: 1, ifCount: null, at: minute(9) }).state);
+
+    expect((await api.explained()).windows).toMatchObject([{ state: 'closed', closedAt: minute(9), waitingFor: null }]);
+    api.entities.windows.clear();
+    expect((await api.explained()).windows).toMatchObject([{ state: 'unknown', files: 1 }]);
+  });
+});
+
+describe('beyond one pipeline', () => {
+  it('a commit leads to the event of the pipeline that reads the table, and back', async () => {
+    const api = createApi();
+    const commit = {
+      layer: 'gold',
+      table: 'training',
+      path: 'gold/ble-location/training/',
+      version: 3,
+      rows: 1,
+      addedRows: 1,
+      digest: digest('g'),
+    } as const;
+    const refined = { silver: { ...commit, path: 'silver/x/' }, gold: commit, readRows: 1, quarantinedRows: 0, findings: [] };
+    const made = runOf('refine', 'r', { status: 'succeeded', refined: refined });
+    await api.deps.runs.open(made);
+    const log = placeOf('gold/ble-location/training/_delta_log/00000000000000000003.json');
+    const read = entryOf(log, 'commit', {
+      pipeline: 'reader',
+      verdict: { kind: 'accepted', rule: 'foreign-commit', reason: 'version 3', evidence: { madeBy: made.runId } },
+      chain: [`ble-location@${made.runId}`],
+    });
+    await api.deps.ledger.record(log, read, null, null);
+    const links = async (subject: string) => chain((await api.send('GET', `why?subject=${encodeURIComponent(subject)}`)).body);
+
+    expect(await links(made.runId)).toEqual(['run committed event']);
+    expect(await links(log.path)).toEqual(['run committed event']);
+  });
+
+  it('an event without a file leads to the run that it started, and can be asked for as lists show it', async () => {
+    const api = createApi();
+    const event = { source: '/t', id: '1', kind: 'schedule', subject: 'ble-location', time: minute(0), data: {} } as const;
+    const signal = entryOf(placeOf('x'), 'signal', { event, runId: runOf('train', 't').runId });
+    await api.deps.ledger.record({ account: 'signals', container: 'schedule', path: 'ble-location' }, signal, null, null);
+    await api.deps.runs.open(runOf('train', 't', { cause: { kind: 'event', ref: signal.entryId } }));
+
+    const answer = (await api.send('GET', `why?subject=${encodeURIComponent('schedule ble-location')}`)).body as Explanation;
+
+    expect(answer.subject).toEqual([{ kind: 'event', ref: signal.entryId }]);
+    expect(chain(answer)).toEqual(['event led-to run']);
+  });
+
+  it('a duplicate leads to the event that it repeats', async () => {
+    const api = await told();
+    const again = entryOf(place, 'again', {
+      receivedAt: minute(4),
+      verdict: { kind: 'duplicate', rule: 'same-etag', reason: 'the same', evidence: { known: entry.entryId } },
+    });
+    const { version } = await api.deps.ledger.look(place, again.entryId);
+    await api.deps.ledger.record(place, again, null, version);
+
+    expect(chain((await api.why(again.entryId)).told)).toContain('event repeats event');
+  });
 });
 
 describe('events over HTTP', () => {
