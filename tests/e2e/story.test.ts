@@ -162,6 +162,6 @@ test('a Python without the packages is said with what to do', async () => {
 
   expect(ran.code).toBe(1);
   expect(jsonOf(ran)).toMatchObject({ error: { code: 'python-missing' } });
-  expect(ran.stderr).toMatch(/SLUICE_PYTHON is \/no\/such\/python.*Install numpy and sklearn there, or unset SLUICE_PYTHON/);
+  expect(ran.stderr).toMatch(/SLUICE_PYTHON is \/no\/such\/python.*Install numpy, sklearn, xgboost there, or unset SLUICE_PYTHON/);
   expect(ran.left.filter((name) => name.startsWith('sluice-'))).toEqual([]);
 });
