@@ -96,7 +96,7 @@ describe('a bad component', () => {
   test.each([
     ['exits-one', 'job-failed', /exit/],
     ['leaves-no-report', 'job-failed', /run-report\.json/],
-    ['writes-nan', 'report-invalid', /NaN/],
+    ['writes-nan', 'report-not-finite', /NaN/],
     ['lies-about-the-digest', 'model-digest-wrong', /digest/],
   ])('%s fails its train run with the reason; nothing is registered', async (name, code, reason) => {
     const followed = await story(name);
