@@ -1,0 +1,31 @@
+// The pure parts of `bench:train`, and the waiting that it measures: looks by the hour, lateness with and without events.
+import { describe, expect, test } from 'vitest';
+import { acceleratorWords, PUBLISHED } from '../../scripts/bench/credit.ts';
+import { hourly, SLOW_POLL, waitFor } from '../../scripts/bench/waiting.ts';
+
+const MINUTE = 60_000;
+
+describe('looks', () => {
+  test('are counted in the first hour, and in whole hours after it', () => {
+    const looks = [0, 10, 59, 60, 90, 119, 120, 179, 185].map((minute) => minute * MINUTE);
+
+    expect(hourly(looks, 180 * MINUTE)).toEqual({ firstHour: 3, laterHour: 2.5 });
+    expect(hourly(looks, 60 * MINUTE).laterHour).toBeNaN();
+  });
+
+  test('are as rare with events as without, and the end is seen at once instead of after a wait', async () => {
+    const working = 125 * MINUTE;
+    const without = await waitFor(working, SLOW_POLL, false, 'one');
+    const withEvent = await waitFor(working, SLOW_POLL, true, 'one');
+
+    expect({ ...withEvent, lateSeconds: 0 }).toEqual({ ...without, lateSeconds: 0 });
+    expect(withEvent.lateSeconds).toBe(0);
+    expect(without.lateSeconds).toBeGreaterThan(0);
+    expect(without.lateSeconds).toBeLessThanOrEqual(SLOW_POLL.pollMaxSeconds * 1.2 + 1);
+  });
+});
+
+test('an accelerator is compared beside what was published, or said to be absent', () => {
+  expect(acceleratorWords(8, 2, PUBLISHED.infer)).toBe('4.00 x (published 4.44 x)');
+  expect(acceleratorWords(8, null, PUBLISHED.update)).toBe('accelerator absent (published 1.54 x)');
+});
