@@ -7,6 +7,8 @@ export interface Api {
   /** null when there is none (404). */
   find<Result>(path: string): Promise<Result | null>;
   send<Result>(method: 'PUT' | 'POST', path: string, body: unknown, headers?: Record<string, string>): Promise<Result>;
+  /** Sends a file as it is; null for none. Waits as long as the host lets a request take. */
+  upload<Result>(path: string, file: Blob | null): Promise<Result>;
 }
 
 interface Problem {
@@ -18,6 +20,8 @@ interface Problem {
 
 /** Long enough for an invocation of an endpoint (70 s). */
 const TIMEOUT_MS = 90_000;
+/** The front door of a Functions app closes a request after 230 seconds. */
+const UPLOAD_TIMEOUT_MS = 235_000;
 
 export function createApi(address: string, token: () => Promise<string>): Api {
   let cached: { value: string; until: number } | undefined;
@@ -27,14 +31,15 @@ export function createApi(address: string, token: () => Promise<string>): Api {
   };
   const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> => {
     const authorization = `Bearer ${await bearer()}`;
-    const content = body === undefined ? {} : { body: JSON.stringify(body) };
-    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    const isFile = body instanceof Blob;
+    const content = body === undefined ? {} : { body: isFile ? body : JSON.stringify(body) };
+    const type = body === undefined ? {} : { 'content-type': isFile ? 'application/octet-stream' : 'application/json' };
     try {
       return await fetch(`${address}${path}`, {
         method,
         headers: { authorization, ...type, ...headers },
         ...content,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(isFile ? UPLOAD_TIMEOUT_MS : TIMEOUT_MS),
       });
     } catch (cause) {
       const reason = cause instanceof Error ? ((cause.cause as Error | undefined)?.message ?? cause.message) : 'no reason';
@@ -66,6 +71,7 @@ export function createApi(address: string, token: () => Promise<string>): Api {
       return read(response);
     },
     send: async (method, path, body, headers) => read(await call(method, path, body, headers)),
+    upload: async (path, file) => read(await call('POST', path, file ?? new Blob([]))),
   };
 }
 

@@ -46,7 +46,7 @@ export async function follow(api: Api, path: string, eTag: string, watching: Wat
 }
 
 /** One look; an API that does not answer is asked again for a while. */
-async function look<Result>(api: Api, path: string): Promise<Result> {
+export async function look<Result>(api: Api, path: string): Promise<Result> {
   const deadline = Date.now() + OUTAGE_MS;
   for (;;) {
     try {

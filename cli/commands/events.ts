@@ -1,32 +1,91 @@
-import { type LedgerEntry, subjectOf } from '../../shared/contracts/events.ts';
-import type { Command } from '../command.ts';
-import { textOption } from '../command.ts';
-import { EXIT } from '../failure.ts';
-import { paintState } from '../output.ts';
+import type { LedgerEntry } from '../../shared/contracts/events.ts';
+import type { Api } from '../api.ts';
+import { type Command, type Options, textOption } from '../command.ts';
+import type { Context } from '../context.ts';
+import { cameBy, whatOf } from '../event-lines.ts';
+import { CommandError, EXIT } from '../failure.ts';
+import { followEvents, newestPage } from '../follow-events.ts';
+import { type Output, paintState } from '../output.ts';
+import { instantOf, short } from '../times.ts';
 
 export const events: Command = {
   name: 'events',
   args: [],
   help: 'List events and their verdicts, newest first',
-  options: [{ flags: '--limit <n>', help: 'at most this many', fallback: '20' }],
+  options: [
+    { flags: '--pipeline <name>', help: 'only of this pipeline' },
+    { flags: '--verdict <kind>', help: 'only with this verdict: accepted, duplicate, incomplete, late, refused, …' },
+    { flags: '--since <time>', help: 'received since then: 2h, or 2026-11-23T06:00Z' },
+    { flags: '--limit <n>', help: 'at most this many', fallback: '20' },
+    { flags: '--follow', help: 'go on with those that come, until Ctrl-C; with --json one object a line' },
+  ],
   async run(context, _args, options) {
-    const { output } = context;
-    const page = await (
-      await context.api()
-    ).get<{ items: LedgerEntry[] }>(`/events?limit=${encodeURIComponent(textOption(options, 'limit') ?? '20')}`);
-    if (page.items.length === 0) output.line('No event has arrived yet');
-    else
-      output.table(
-        ['received', 'verdict', 'rule', 'deliveries', 'path'],
-        page.items.map((entry) => [
-          entry.receivedAt.slice(0, 19),
-          paintState(output, entry.verdict.kind),
-          entry.verdict.rule,
-          String(entry.deliveries),
-          entry.event ? subjectOf(entry.event) : '(malformed)',
-        ]),
-      );
-    output.result(page);
-    return EXIT.done;
+    const api = await context.api();
+    return options['follow'] ? await follow(context, api, options) : await list(context, api, options);
   },
 };
+
+async function list({ output }: Context, api: Api, options: Options): Promise<number> {
+  const filter = filterOf(options);
+  const page = await newestPage(api, filter, limitOf(options));
+  if (page.items.length === 0) output.line(filter.size === 0 ? 'No event has arrived yet' : 'No event fits');
+  else
+    output.table(
+      ['received', 'verdict', 'rule', 'pipeline', 'what', 'how'],
+      page.items.map((entry) => [
+        short(entry.receivedAt),
+        paintState(output, entry.verdict.kind),
+        entry.verdict.rule,
+        entry.pipeline ?? '-',
+        whatOf(entry),
+        cameBy(entry),
+      ]),
+    );
+  output.result(page);
+  return EXIT.done;
+}
+
+/** Shows the newest, then what comes; ends well when it is stopped. */
+async function follow({ output }: Context, api: Api, options: Options): Promise<number> {
+  const stop = new AbortController();
+  const stopped = new Promise<null>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(name, () => {
+        stop.abort();
+        resolve(null);
+      });
+    }
+  });
+  const coming = followEvents(api, { filter: filterOf(options), first: limitOf(options), signal: stop.signal });
+  for (;;) {
+    const step = await Promise.race([coming.next(), stopped]);
+    if (step === null || step.done) return EXIT.done;
+    output.line(lineOf(output, step.value));
+    output.result(step.value);
+  }
+}
+
+function lineOf(output: Output, entry: LedgerEntry): string {
+  const { verdict, pipeline, receivedAt } = entry;
+  const state = paintState(output, verdict.kind) + ' '.repeat(Math.max(0, 11 - verdict.kind.length));
+  const how = cameBy(entry);
+  return `${output.paint.dim(short(receivedAt))}  ${state}  ${verdict.rule.padEnd(18)}  ${(pipeline ?? '-').padEnd(14)}  ${whatOf(entry)}${how === '' ? '' : `  (${how})`}`;
+}
+
+function filterOf(options: Options): URLSearchParams {
+  const filter = new URLSearchParams();
+  for (const name of ['pipeline', 'verdict']) {
+    const value = textOption(options, name);
+    if (value) filter.set(name, value);
+  }
+  const since = textOption(options, 'since');
+  if (since) filter.set('since', instantOf('--since', since, 'ago'));
+  return filter;
+}
+
+function limitOf(options: Options): number {
+  const text = textOption(options, 'limit') ?? '20';
+  const limit = Number(text);
+  if (Number.isInteger(limit) && limit >= 0 && limit <= 10_000 && (limit > 0 || options['follow'])) return limit;
+  throw new CommandError(EXIT.usage, `--limit ${text} is no number of events`, 'give 1 to 10000; with --follow also 0');
+}

@@ -1,9 +1,11 @@
 import type { z } from 'zod';
-import type { PlatformStatus, RegisteredPipeline } from '../../shared/contracts/http-api.ts';
+import type { PipelineSigns, PlatformStatus, RegisteredPipeline } from '../../shared/contracts/http-api.ts';
 import type { ServingEntry } from '../../shared/contracts/runs.ts';
 import type { Command } from '../command.ts';
+import { printHolds } from '../event-lines.ts';
 import { EXIT } from '../failure.ts';
-import { paintState } from '../output.ts';
+import { type Output, paintState } from '../output.ts';
+import { short } from '../times.ts';
 
 /** Is Sluice well, what is registered, and what serves now. */
 export const status: Command = {
@@ -14,7 +16,7 @@ export const status: Command = {
     const { output } = context;
     const api = await context.api();
     const [platform, pipelines, serving] = await Promise.all([
-      api.get<z.infer<typeof PlatformStatus>>('/status'),
+      api.get<PlatformStatus>('/status'),
       api.get<{ items: z.infer<typeof RegisteredPipeline>[] }>('/pipelines'),
       api.get<{ items: ServingEntry[] }>('/serving'),
     ]);
@@ -28,17 +30,33 @@ export const status: Command = {
     if (pipelines.items.length === 0) output.line('No pipeline is registered. Register one with: sluice apply examples/ble-location');
     else
       output.table(
-        ['pipeline', 'version', 'registered'],
-        pipelines.items.map((one) => [one.name, one.digest.slice(0, 12), one.updatedAt.slice(0, 19)]),
+        ['pipeline', 'version', 'registered', 'last event', 'last dataset', 'last training', 'fresh', 'next'],
+        pipelines.items.map((one) => [
+          one.name,
+          one.digest.slice(0, 12),
+          short(one.updatedAt),
+          ...signsOf(output, platform.pipelines, one.name),
+        ]),
       );
+    if (platform.holds.freezes.length + platform.holds.breakers.length > 0) output.line();
+    printHolds(output, platform.holds);
     if (serving.items.length > 0) {
       output.line();
       output.table(
         ['endpoint', 'environment', 'model', 'since'],
-        serving.items.map((one) => [one.endpoint, one.environment, one.modelDigest.slice(0, 12), one.since.slice(0, 19)]),
+        serving.items.map((one) => [one.endpoint, one.environment, one.modelDigest.slice(0, 12), short(one.since)]),
       );
     }
     output.result({ ...platform, pipelines: pipelines.items, serving: serving.items });
     return platform.state === 'ok' ? EXIT.done : EXIT.failed;
   },
 };
+
+/** When data came and was used, whether the newest deadline was met, and what comes next by itself; `-` where nothing is known. */
+function signsOf(output: Output, all: readonly PipelineSigns[], name: string): string[] {
+  const signs = all.find(({ pipeline }) => pipeline === name);
+  const time = (instant: string | null | undefined): string => (instant ? short(instant) : '-');
+  const { freshness } = signs ?? {};
+  const deadline = freshness ? `${freshness.met ? 'met' : output.paint.red('late')} ${short(freshness.deadline)}` : '-';
+  return [time(signs?.lastEvent), time(signs?.lastDataset), time(signs?.lastTraining), deadline, time(signs?.nextSchedule)];
+}

@@ -1,9 +1,14 @@
-import { subjectOf } from '../../shared/contracts/events.ts';
-import type { Explanation, WhyNode } from '../../shared/contracts/http-api.ts';
+import type { LedgerEntry } from '../../shared/contracts/events.ts';
+import type { Advice, Explanation, WhyNode, WindowView } from '../../shared/contracts/http-api.ts';
 import type { Command } from '../command.ts';
+import { cameBy, printHolds, whatOf } from '../event-lines.ts';
 import { EXIT } from '../failure.ts';
 import { type Output, paintState } from '../output.ts';
 import { detailOf } from '../story-lines.ts';
+import { short } from '../times.ts';
+
+/** Where the text of a node begins. */
+const INDENT = ' '.repeat(12);
 
 /** The chain of a path, event, run, model or endpoint, in both directions: what led to it, and what came of it. */
 export const why: Command = {
@@ -14,6 +19,7 @@ export const why: Command = {
     const { output } = context;
     const answer = await (await context.api()).get<Explanation>(`/why?subject=${encodeURIComponent(subject)}`);
     printChain(output, answer);
+    printHolds(output, answer.holds);
     output.result(answer);
     return EXIT.done;
   },
@@ -21,21 +27,25 @@ export const why: Command = {
 
 function printChain(output: Output, answer: Explanation): void {
   const asked = new Set(answer.subject.map(keyOf));
-  const line = (node: WhyNode, state: string, text: string): void => {
+  const advice = new Map(answer.advice.map((one) => [one.ref, one]));
+  const told = new Set<string>();
+  const line = (node: WhyNode, state: string, text: string, more: () => void = () => undefined): void => {
     const mark = asked.has(keyOf(node)) ? output.paint.bold('▸') : ' ';
     output.line(`${mark} ${node.kind.padEnd(9)} ${state}  ${text}`);
+    more();
+    printAdvice(output, advice.get(node.ref));
     for (const link of answer.links.filter((one) => keyOf(one.from) === keyOf(node))) {
-      output.line(output.paint.dim(`            └ ${link.as.replaceAll('-', ' ')} ${link.to.ref}`));
+      output.line(output.paint.dim(`${INDENT}└ ${link.as.replaceAll('-', ' ')} ${link.to.ref}`));
     }
   };
   for (const entry of answer.events) {
-    const what = entry.event
-      ? `${subjectOf(entry.event)}  ${entry.event.time.slice(0, 19)}`
-      : `malformed message ${entry.rawSha256?.slice(0, 12) ?? ''}`;
-    line({ kind: 'event', ref: entry.entryId }, paintState(output, entry.verdict.kind), what);
-    output.line(
-      `            ${entry.verdict.rule}: ${entry.verdict.reason}${entry.deliveries > 1 ? ` (delivered ${entry.deliveries} times)` : ''}`,
-    );
+    const when = entry.event ? `  ${short(entry.event.time)}` : '';
+    line({ kind: 'event', ref: entry.entryId }, paintState(output, entry.verdict.kind), `${whatOf(entry)}${when}`, () => {
+      printVerdict(output, entry);
+      const window = answer.windows.find((one) => one.window === entry.window);
+      if (window && !told.has(window.window)) printWindow(output, window);
+      if (window) told.add(window.window);
+    });
   }
   for (const run of answer.runs)
     line({ kind: 'run', ref: run.runId }, paintState(output, run.status), `${run.runId}  ${detailOf(output, run)}`);
@@ -49,12 +59,42 @@ function printChain(output: Output, answer: Explanation): void {
     line(
       { kind: 'endpoint', ref: `${entry.endpoint}@${entry.promotionId}` },
       'serves',
-      `${entry.endpoint} since ${entry.since.slice(0, 19)}, model ${entry.modelDigest.slice(0, 12)}`,
+      `${entry.endpoint} since ${short(entry.since)}, model ${entry.modelDigest.slice(0, 12)}`,
     );
   }
   if (answer.truncated) output.line('  … there is more than one answer shows; ask for a later part of the chain');
 }
 
+/** The verdict, what it was judged by, and the way by which the event came to be. */
+function printVerdict(output: Output, entry: LedgerEntry): void {
+  const { verdict, entryId, chain } = entry;
+  output.line(`${INDENT}${verdict.rule}: ${verdict.reason}`);
+  const how = cameBy(entry);
+  output.line(output.paint.dim(`${INDENT}${entryId}, received ${short(entry.receivedAt)}${how === '' ? '' : `, ${how}`}`));
+  const evidence = Object.entries(verdict.evidence).filter(([, value]) => value !== null && value !== '');
+  const width = Math.max(0, ...evidence.map(([name]) => name.length));
+  for (const [name, value] of evidence) output.line(output.paint.dim(`${INDENT}  ${name.padEnd(width)}  ${cut(String(value))}`));
+  if (chain.length > 0) output.line(output.paint.dim(`${INDENT}came of ${chain.join(' → ')}`));
+}
+
+function printWindow(output: Output, { window, state, files, rule, waitingFor, openedAt, closedAt }: WindowView): void {
+  const times = closedAt === null ? (openedAt === null ? '' : `, opened ${short(openedAt)}`) : `, closed ${short(closedAt)}`;
+  output.line(`${INDENT}dataset ${window} (${rule || 'its source is gone'}): ${state}, ${files} ${files === 1 ? 'file' : 'files'}${times}`);
+  if (waitingFor !== null) output.line(`${INDENT}  waits for ${waitingFor}`);
+}
+
+/** What it means and what to type next. The reason stands above already, unless it is another one by now. */
+function printAdvice(output: Output, advice: Advice | undefined): void {
+  if (!advice || advice.do.length === 0) return;
+  output.line(`${INDENT}${advice.what}`);
+  for (const step of advice.do) output.line(`${INDENT}${output.paint.cyan('→')} ${step}`);
+}
+
 function keyOf(node: WhyNode): string {
   return `${node.kind} ${node.ref}`;
+}
+
+function cut(text: string): string {
+  const line = text.replaceAll('\n', ' ');
+  return line.length > 100 ? `${line.slice(0, 99)}…` : line;
 }
