@@ -29,13 +29,25 @@ interface Answer {
 export interface BlobsInProcess {
   service: BlobServiceClient;
   /** Takes a file that is in the folder already (`fileOf`) as a blob; gives its eTag. */
-  adopt(container: string, path: string): Promise<string>;
+  adopt: (container: string, path: string) => Promise<string>;
 }
 
-/** Keeps blobs in memory, or as files of `folder`, which exists. Containers exist as soon as they are named. */
-export function blobsInProcess(folder: string | null = null): BlobsInProcess {
+/**
+ * Keeps blobs in memory, or as files of `folder`, which exists. Containers exist as soon as they are named. `told` hears how many
+ * milliseconds each request took, to the end of its body.
+ */
+export function blobsInProcess(folder: string | null = null, told?: (request: string, ms: number) => void): BlobsInProcess {
   const account = new Account(folder);
-  const httpClient: HttpClient = { sendRequest: async (request) => answerOf(request, await account.answer(request)) };
+  const httpClient: HttpClient = {
+    async sendRequest(request) {
+      const start = performance.now();
+      const answer = await account.answer(request);
+      const tell = () => told?.(`${request.method} ${new URL(request.url).pathname}`, performance.now() - start);
+      if (answer.body instanceof Readable) answer.body.once('close', tell);
+      else tell();
+      return answerOf(request, answer);
+    },
+  };
   const options = { httpClient, retryOptions: { maxTries: 1 } };
   return {
     service: new BlobServiceClient('http://in-process.invalid', new AnonymousCredential(), options),

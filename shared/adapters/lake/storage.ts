@@ -2,7 +2,8 @@
 // storage errors into our own. Blob API only, also on hierarchical accounts (facts/azure.md §7, facts/delta.md §5.1).
 import type { BlobDownloadResponseParsed, ContainerClient } from '@azure/storage-blob';
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { RejectedError, TransientError } from '../../errors/errors.ts';
 
@@ -251,13 +252,20 @@ export async function hashBlob(container: ContainerClient, path: string): Promis
   return streamBlob(container, path, null, () => undefined);
 }
 
-/** SHA-256 and length of a local file, streamed. */
+/** SHA-256 and length of a local file, through one buffer: a stream would leave a megabyte of garbage for each it reads. */
 export async function hashFile(file: string): Promise<Streamed> {
   const hash = createHash('sha256');
+  const handle = await openFile(file, 'r');
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
   let bytes = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
-    hash.update(chunk as Buffer);
-    bytes += (chunk as Buffer).length;
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) return { sha256: hash.digest('hex'), bytes };
+      hash.update(buffer.subarray(0, bytesRead));
+      bytes += bytesRead;
+    }
+  } finally {
+    await handle.close();
   }
-  return { sha256: hash.digest('hex'), bytes };
 }

@@ -2,6 +2,7 @@
 // quoted line break, no empty line. Such a file is plain: DuckDB can read it as it is, and no row of it has to be looked at again.
 // Whatever else a file holds is no error here; it is only left to the exact and slower way (scan.ts, bad-values.ts).
 import type { Source } from '../../../contracts/pipeline.ts';
+import { createPlainMachine, type PlainMachine } from './plain-machine.ts';
 import { valueMachine, type ValueMachine } from './value-automata.ts';
 
 const [LF, CR, QUOTE, COMMA] = [10, 13, 34, 44];
@@ -140,30 +141,48 @@ function gathered({ rows, ends }: RowAutomaton): PlainForm | null {
   return { table, classes, dead, ends: new Set(ends.map((state) => state * width)) };
 }
 
-/** Runs over the rows of one file, after its header. */
+/** Bytes that are judged at one time; a row longer than this is not plain. */
+const BLOCK = 1024 * 1024;
+
+/** Runs over the rows of one file, after its header: bytes are put into `space`, then `took` judges them. */
 export class PlainCheck {
-  private state = 0;
+  private readonly machine: PlainMachine;
+  /** Bytes of an unfinished row at the start of the buffer. */
+  private carried = 0;
   /** Rows so far. */
   rows = 0;
 
-  constructor(private readonly form: PlainForm) {}
+  constructor(private readonly form: PlainForm) {
+    this.machine = createPlainMachine(form, 2 * BLOCK);
+  }
 
-  /** Whether all is still plain after this block. */
-  take(block: Uint8Array): boolean {
-    const { table, classes, dead } = this.form;
-    let { state, rows } = this;
-    for (let n = 0; n < block.length; n += 1) {
-      state = table[state + classes[block[n]!]!]!;
-      if (state === 0) rows += 1;
+  /** Where the next bytes go. */
+  get space(): Buffer {
+    return this.machine.buffer.subarray(this.carried, this.carried + BLOCK);
+  }
+
+  /** Whether all is still plain after these bytes, which stand at the start of `space`. */
+  took(bytes: number): boolean {
+    const { buffer } = this.machine;
+    const filled = this.carried + bytes;
+    const whole = bytes === 0 ? 0 : buffer.lastIndexOf(LF, filled - 1) + 1;
+    if (whole > 0) {
+      const rows = this.machine.rows(whole);
+      if (rows === null) return false;
+      this.rows += rows;
+      buffer.copyWithin(0, whole, filled);
     }
-    [this.state, this.rows] = [state, rows];
-    return state !== dead;
+    this.carried = filled - whole;
+    return this.carried <= BLOCK;
   }
 
   /** Whether the file may end here; counts a last row without line end. */
   end(): boolean {
-    if (this.state === 0) return true;
+    if (this.carried === 0) return true;
+    const { table, classes } = this.form;
+    let state = 0;
+    for (let at = 0; at < this.carried; at += 1) state = table[state + classes[this.machine.buffer[at]!]!]!;
     this.rows += 1;
-    return this.form.ends.has(this.state);
+    return this.form.ends.has(state);
   }
 }

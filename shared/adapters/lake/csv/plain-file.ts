@@ -1,10 +1,11 @@
 // Whether a local CSV file is plain: its header is the contract's, and every row passes the plain check.
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import type { Source } from '../../../contracts/pipeline.ts';
 import { splitRecord } from './header.ts';
 import { PlainCheck, plainForm } from './plain-check.ts';
 
-const BLOCK = 1024 * 1024;
+/** Longest header of a plain file. */
+const HEADER = 64 * 1024;
 const LF = 10;
 
 export type LineEnd = '\n' | '\r\n';
@@ -13,7 +14,7 @@ export type LineEnd = '\n' | '\r\n';
 export async function plainHeader(file: string, columns: readonly string[]): Promise<LineEnd | null> {
   const handle = await open(file, 'r');
   try {
-    const block = Buffer.allocUnsafe(64 * 1024);
+    const block = Buffer.allocUnsafe(HEADER);
     const { bytesRead } = await handle.read(block, 0, block.length, 0);
     const end = block.subarray(0, bytesRead).indexOf(LF);
     if (end === -1) return null;
@@ -36,16 +37,21 @@ export async function plainRows(file: string, source: Source, lineEnd: LineEnd, 
   const handle = await open(file, 'r');
   try {
     const check = new PlainCheck(form);
-    const block = Buffer.allocUnsafe(BLOCK);
-    let header = true;
+    let at = await headerLength(handle);
     for (;;) {
-      const { bytesRead } = await handle.read(block, 0, BLOCK);
+      const { space } = check;
+      const { bytesRead } = await handle.read(space, 0, space.length, at);
       if (bytesRead === 0) return check.end() ? check.rows : null;
-      const from = header ? block.indexOf(LF) + 1 : 0;
-      header = false;
-      if (stopped() || !check.take(block.subarray(from, bytesRead))) return null;
+      at += bytesRead;
+      if (stopped() || !check.took(bytesRead)) return null;
     }
   } finally {
     await handle.close();
   }
+}
+
+async function headerLength(handle: FileHandle): Promise<number> {
+  const block = Buffer.allocUnsafe(HEADER);
+  const { bytesRead } = await handle.read(block, 0, HEADER, 0);
+  return block.subarray(0, bytesRead).indexOf(LF) + 1;
 }

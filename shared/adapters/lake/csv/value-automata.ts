@@ -31,9 +31,9 @@ const INTEGER: ValueMachine = {
 const AFTER_DIGIT: Record<string, (state: string) => string | null> = {
   '': () => 'i',
   '-': () => 'i',
-  i: (state) => (state.length < 30 ? `${state}i` : null),
+  i: (state) => (state.length < 20 ? `${state}i` : null),
   '.': () => 'f',
-  f: (state) => (state.length < 40 ? `${state}f` : null),
+  f: (state) => (state.length < 24 ? `${state}f` : null),
   e: () => 'n',
   '±': () => 'n',
   n: (state) => (state === 'n' ? 'nn' : null),
