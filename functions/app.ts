@@ -7,6 +7,8 @@ import { adopt } from '../orchestrations/adopt.ts';
 import { awaitJob } from '../orchestrations/await-job.ts';
 import { awaitTurn } from '../orchestrations/await-turn.ts';
 import { collect } from '../orchestrations/collect.ts';
+import { awaitExtraction } from '../orchestrations/await-extraction.ts';
+import { extract } from '../orchestrations/extract.ts';
 import { endpointLock, ENDPOINT_LOCK } from '../orchestrations/kit/lock.ts';
 import { TRAINING_TURN, trainingTurn } from '../orchestrations/kit/turn.ts';
 import { JOIN, joinEntity, WINDOW, windowEntity } from '../orchestrations/kit/window.ts';
@@ -18,6 +20,7 @@ import { sweep } from '../orchestrations/sweep.ts';
 import { sweepTrial } from '../orchestrations/sweep-trial.ts';
 import { train } from '../orchestrations/train.ts';
 import { dataActivities } from './activities/data.ts';
+import { extractionActivities } from './activities/extraction.ts';
 import { runActivities } from './activities/runs.ts';
 import { servingActivities } from './activities/serving.ts';
 import { trainingActivities } from './activities/training.ts';
@@ -52,10 +55,12 @@ for (const [name, story] of Object.entries({
   adopt,
   collect,
   retrain,
+  extract,
   refine,
   train,
   promote,
   'await-job': awaitJob,
+  'await-extraction': awaitExtraction,
   'await-turn': awaitTurn,
   sweep,
   'sweep-trial': sweepTrial,
@@ -68,6 +73,7 @@ df.app.entity(JOIN, joinEntity);
 for (const { name, handler } of [
   ...dataActivities(ports),
   ...windowActivities(ports),
+  ...extractionActivities(ports),
   ...runActivities(ports),
   ...trainingActivities(ports),
   ...servingActivities(ports),

@@ -6,6 +6,7 @@ import type { QueueServiceClient } from '@azure/storage-queue';
 import type { Entra } from '../shared/clients/entra.ts';
 import type { Config } from '../shared/config/config.ts';
 import { ConfigError, RejectedError } from '../shared/errors/errors.ts';
+import type { DataPipelines } from '../shared/ports/data-pipelines.ts';
 import type { DeadLetters } from '../shared/ports/dead-letters.ts';
 import type { Lake, RefineEngine, Store } from '../shared/ports/lake.ts';
 import type { LakeListing } from '../shared/ports/listing.ts';
@@ -29,6 +30,8 @@ export interface Ports extends Stores, TrainingPlaces {
   platform: ServingPlatform;
   artifacts: ArtifactStore;
   announcer: Announcer;
+  /** null: no Data Factory is connected. */
+  dataPipelines: DataPipelines | null;
   listing: LakeListing;
   deadLetters: DeadLetters;
   /** Messages that wait in a queue of the landing account, about. */
@@ -52,6 +55,7 @@ export function createPorts(config: Config): Ports {
       const [{ createLake }, service] = await Promise.all([import('../shared/adapters/lake/lake.ts'), lakeBlobs()]);
       return createLake(service, { container: config.lake.container });
     }),
+    dataPipelines: config.datafactory ? dataFactory(config.datafactory, entra) : null,
     listing: lazily<LakeListing>(async () => {
       const [{ createLakeListing }, service] = await Promise.all([import('../shared/adapters/lake/listing.ts'), lakeBlobs()]);
       return createLakeListing(service, { account: config.lake.account, container: config.lake.container });
@@ -145,6 +149,20 @@ function awsPorts(config: Config, entra: Identity): { platform: ServingPlatform;
     platform: lazily<ServingPlatform>(async () => (await load()).platform),
     artifacts: lazily<ArtifactStore>(async () => (await load()).artifacts),
   };
+}
+
+function dataFactory(settings: NonNullable<Config['datafactory']>, entra: Identity): DataPipelines {
+  return lazily<DataPipelines>(async () => {
+    const [{ createArm }, { createDataFactory }, { credential }] = await Promise.all([
+      import('../shared/clients/arm.ts'),
+      import('../shared/adapters/datafactory/data-factory.ts'),
+      entra(),
+    ]);
+    const { armEndpoint, subscriptionId, resourceGroup, factory } = settings;
+    const arm = createArm({ credential, endpoint: armEndpoint, subscriptionId, allowInsecureLoopback: true });
+    const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+    return createDataFactory({ arm, resourceGroup, factory, now: Date.now, sleep });
+  });
 }
 
 function announcer(topic: string | null, entra: Identity): Announcer {

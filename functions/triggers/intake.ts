@@ -41,7 +41,7 @@ export interface Arrival {
 export interface Intake {
   /** Gives the ledger's entry: new, or as it was when this is a redelivery. Throws only for what another delivery may mend. */
   takeEvent(event: StorageEvent, starter: Starter, log: Log, arrival?: Arrival): Promise<LedgerEntry>;
-  /** As takeEvent, for events without a file. `effect` is what the caller has to do where it is `extract`; the rest was done. */
+  /** As takeEvent, for events without a file. `effect` is what was started. */
   takeSignal(event: SignalEvent, starter: Starter, log: Log, arrival?: Arrival): Promise<{ entry: LedgerEntry; effect: SignalEffect }>;
   /** Judges an event once more that was held back (frozen, over budget, refused, loop): what held it may be gone. */
   replay(id: string, starter: Starter, log: Log): Promise<LedgerEntry>;

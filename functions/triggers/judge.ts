@@ -3,7 +3,7 @@ import type { CausalChain, LedgerHead, SignalEvent, StorageEvent, Verdict } from
 import { chained, parseChain } from '../../shared/decisions/causal-chain.ts';
 import { decideCommit, ownKey, tableFileVerdict } from '../../shared/decisions/commit-verdict.ts';
 import { digestOf } from '../../shared/decisions/digest.ts';
-import { instanceId, landKey } from '../../shared/decisions/identity.ts';
+import { extractKey, instanceId, landKey } from '../../shared/decisions/identity.ts';
 import { type TablePath, tablePathOf } from '../../shared/decisions/lake-places.ts';
 import { decideSignal, pipelineOfSignal, type SignalEffect } from '../../shared/decisions/signal-verdict.ts';
 import { decideVerdict, placeVerdict, writeVerdict } from '../../shared/decisions/verdict.ts';
@@ -109,26 +109,35 @@ export async function judgeSignal(
 ): Promise<JudgedEvent & { effect: SignalEffect }> {
   const chain = [...parseChain(event.data['chain']), ...given];
   const named = pipelineOfSignal(event);
-  const { versions } = await catalog.registered();
-  const known = named !== null && (versions.has(named) || (await catalog.registered(true)).versions.has(named));
+  const registered = await catalog.registered();
+  // It may have been registered a moment ago.
+  const newest = named === null || registered.versions.has(named) ? registered : await catalog.registered(true);
+  const known = named !== null && newest.versions.has(named);
   const run = event.kind === 'job' ? await deps.runs.find(runOfJob(event.subject)) : null;
   const { verdict, pipeline, effect } = decideSignal({
     event,
     chain,
     pipeline: known ? named : null,
+    extract: (known ? newest.versions.get(named)?.spec.schedule?.extract?.pipeline : null) ?? null,
     run,
     guardsOf: await catalog.guards(),
     now: deps.now().toISOString(),
   });
-  const id = effect.kind === 'train' ? instanceId('retrain', effect.pipeline, digestOf([event.source, event.id]), 1) : null;
   return {
     verdict,
     pipeline: pipeline ?? run?.pipeline ?? null,
-    instanceId: id,
+    instanceId: instanceOf(event, effect),
     runId: effect.kind === 'hint' ? effect.runId : null,
     chain: pipeline === null ? chain : chained(chain, pipeline, event.id),
     effect,
   };
+}
+
+/** The instance that a signal starts. */
+function instanceOf({ source, id }: SignalEvent, effect: SignalEffect): string | null {
+  if (effect.kind === 'train') return instanceId('retrain', effect.pipeline, digestOf([source, id]), 1);
+  if (effect.kind === 'extract') return instanceId('extract', effect.pipeline, extractKey({ pipeline: effect.pipeline, source, id }), 1);
+  return null;
 }
 
 /** A job bears its run's id, with an ending where a run has several. */

@@ -1,8 +1,8 @@
 // Starting what a verdict decided: named instances, so that the same start twice is one story.
 import type { LedgerEntry, SignalEvent, StorageEvent } from '../../shared/contracts/events.ts';
 import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
-import { JOB_HINT_EVENT, type AdoptInput, type LandInput, type RetrainInput } from '../../shared/contracts/stories.ts';
-import { waiterOf } from '../../shared/decisions/identity.ts';
+import { JOB_HINT_EVENT, type AdoptInput, type ExtractInput, type LandInput, type RetrainInput } from '../../shared/contracts/stories.ts';
+import { extractKey, instanceId, waiterOf } from '../../shared/decisions/identity.ts';
 import { ownerOf, tablePathOf } from '../../shared/decisions/lake-places.ts';
 import type { SignalEffect } from '../../shared/decisions/signal-verdict.ts';
 import { TransientError } from '../../shared/errors/errors.ts';
@@ -60,7 +60,7 @@ export async function startFile(
   await starter.start('land', entry.instanceId, input);
 }
 
-/** A training on the gold that is there, or a word to whoever waits for a job. */
+/** A training on the gold that is there, a data pipeline that brings data in, or a word to whoever waits for a job. */
 export async function startSignal(
   deps: IntakeDeps,
   catalog: Catalog,
@@ -73,8 +73,9 @@ export async function startSignal(
     await starter.raise(waiterOf(effect.jobName), JOB_HINT_EVENT, { entryId: entry.entryId });
     return;
   }
-  if (effect.kind !== 'train' || entry.instanceId === null || entry.runId !== null) return;
+  if (effect.kind === 'nothing' || entry.instanceId === null || entry.runId !== null) return;
   const { versions } = await catalog.registered();
+  if (effect.kind === 'extract') return startExtraction(deps, versions, event, entry, effect.pipeline, starter);
   const input: RetrainInput = {
     ...baseOf(deps, versions, effect.pipeline),
     entryId: entry.entryId,
@@ -83,6 +84,33 @@ export async function startSignal(
     chain: entry.chain,
   };
   await starter.start('retrain', entry.instanceId, input);
+}
+
+/** The run bears the id that the verdict gave it. */
+async function startExtraction(
+  deps: IntakeDeps,
+  versions: ReadonlyMap<string, PipelineVersion>,
+  event: SignalEvent,
+  entry: LedgerEntry,
+  pipeline: string,
+  starter: Starter,
+): Promise<void> {
+  const extract = versions.get(pipeline)?.spec.schedule?.extract;
+  // Another version was registered since the verdict: what it says now holds for the next event.
+  if (!extract) return;
+  const key = extractKey({ pipeline, source: event.source, id: event.id });
+  const { limited: _limited, ...base } = baseOf(deps, versions, pipeline);
+  const input: ExtractInput = {
+    ...base,
+    runId: instanceId('extract', pipeline, key, 1),
+    key,
+    entryId: entry.entryId,
+    signal: { kind: event.kind, subject: event.subject },
+    dataPipeline: extract.pipeline,
+    parameters: extract.parameters,
+    deadline: extract.deadline,
+  };
+  await starter.start('extract', input.runId, input);
 }
 
 function baseOf(deps: IntakeDeps, versions: ReadonlyMap<string, PipelineVersion>, pipeline: string) {

@@ -237,6 +237,7 @@ module app 'modules/app/function-app.bicep' = {
     kubernetes: kubernetes
     databricks: databricks
     azureMl: azureMl
+    dataFactory: dataFactory
     aws: aws
     lineage: lineage
     residency: residency

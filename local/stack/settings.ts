@@ -69,6 +69,9 @@ export function appSettings(input: SettingsInput): Record<string, string> {
     AZUREML_WORKSPACE: LOCAL.workspace,
     AZUREML_DATASTORE: LOCAL.datastore,
     AZUREML_COMPUTE: LOCAL.compute,
+    DATAFACTORY_SUBSCRIPTION_ID: LOCAL.subscriptionId,
+    DATAFACTORY_RESOURCE_GROUP: LOCAL.resourceGroup,
+    DATAFACTORY_NAME: LOCAL.factory,
     ...(cloud.kubernetes === null ? {} : { KUBERNETES_URL: cloud.kubernetes, KUBERNETES_TOKEN_AUDIENCE: LOCAL.kubernetesAudience }),
     ...(cloud.databricks === null
       ? {}

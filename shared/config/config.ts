@@ -94,6 +94,11 @@ export const SETTINGS: readonly Setting[] = [
   setting('AZUREML_JOB_CLIENT_ID', 'training', 'Client id of the user-assigned identity that jobs run as', { required: false }),
   setting('AZUREML_API_VERSION', 'training', 'api-version of Azure ML (default 2025-12-01)', { required: false }),
   setting('AZUREML_REGISTRY', 'training', 'Azure ML registry that models go to prod by', { required: false }),
+  setting('DATAFACTORY_SUBSCRIPTION_ID', 'data', 'Subscription of the Data Factory that brings data in from the premises', {
+    required: false,
+  }),
+  setting('DATAFACTORY_RESOURCE_GROUP', 'data', 'Resource group of the Data Factory', { required: false }),
+  setting('DATAFACTORY_NAME', 'data', 'Name of the Data Factory', { required: false }),
   setting('SLUICE_LINEAGE_URL', 'operations', 'Address that takes OpenLineage events', { required: false }),
   setting('SLUICE_LINEAGE_AUDIENCE', 'operations', 'Audience of the bearer token for the lineage address; none without it', {
     required: false,
@@ -154,11 +159,20 @@ const Config = z.strictObject({
       registry: text,
     })
     .nullable(),
+  datafactory: z
+    .strictObject({
+      armEndpoint: url,
+      subscriptionId: z.uuid(),
+      resourceGroup: z.string().min(1),
+      factory: z.string().regex(/^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/),
+    })
+    .nullable(),
   topic: url.nullable(),
   lineage: z.strictObject({ url: url.nullable(), audience: z.string().nullable(), file: z.string().nullable() }),
 });
 export type Config = z.infer<typeof Config>;
 
+const PUBLIC_ARM = 'https://management.azure.com';
 /** Azure Databricks in Entra (facts/azure.md §6). */
 const DATABRICKS_APPLICATION = '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d';
 
@@ -202,6 +216,15 @@ export function loadConfig(environment: Environment = process.env): Config {
       registry: 'AZUREML_REGISTRY',
     },
     ['SLUICE_ARM_ENDPOINT', 'AZUREML_DATASTORE', 'AZUREML_COMPUTE', 'AZUREML_JOB_CLIENT_ID', 'AZUREML_API_VERSION', 'AZUREML_REGISTRY'],
+  );
+  const datafactory = group(
+    {
+      subscriptionId: 'DATAFACTORY_SUBSCRIPTION_ID',
+      resourceGroup: 'DATAFACTORY_RESOURCE_GROUP',
+      factory: 'DATAFACTORY_NAME',
+      armEndpoint: 'SLUICE_ARM_ENDPOINT',
+    },
+    ['SLUICE_ARM_ENDPOINT'],
   );
   const databricks = group(
     {
@@ -257,10 +280,11 @@ export function loadConfig(environment: Environment = process.env): Config {
     aws: group({ region: 'AWS_REGION', roleArn: 'SLUICE_AWS_ROLE_ARN', audience: 'SLUICE_AWS_AUDIENCE' }),
     azureml: azureml && {
       ...azureml,
-      armEndpoint: azureml.armEndpoint ?? 'https://management.azure.com',
+      armEndpoint: azureml.armEndpoint ?? PUBLIC_ARM,
       compute: azureml.compute ?? 'serverless',
       apiVersion: azureml.apiVersion ?? '2025-12-01',
     },
+    datafactory: datafactory && { ...datafactory, armEndpoint: datafactory.armEndpoint ?? PUBLIC_ARM },
     topic: orNull('SLUICE_TOPIC_ENDPOINT'),
     lineage: {
       url: orNull('SLUICE_LINEAGE_URL'),
@@ -314,6 +338,8 @@ function nameOf(path: readonly PropertyKey[]): string {
     'databricks.wheels': 'DATABRICKS_WHEELS',
     'azureml.jobClientId': 'AZUREML_JOB_CLIENT_ID',
     'azureml.apiVersion': 'AZUREML_API_VERSION',
+    'datafactory.subscriptionId': 'DATAFACTORY_SUBSCRIPTION_ID',
+    'datafactory.factory': 'DATAFACTORY_NAME',
     residency: 'SLUICE_RESIDENCY',
     'kubeflow.url': 'KUBEFLOW_URL',
     'kubeflow.namespace': 'KUBEFLOW_NAMESPACE',

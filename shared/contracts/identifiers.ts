@@ -16,13 +16,16 @@ export type Name = z.infer<typeof Name>;
 export const RunId = z
   .string()
   .max(100)
-  .regex(/^(land|refine|train|sweep|promote)-[a-z0-9-]+-[0-9a-f]{16}-a[1-9][0-9]*$/, 'expected <story>-<pipeline>-<16 hex>-a<attempt>');
+  .regex(
+    /^(land|refine|train|sweep|promote|extract)-[a-z0-9-]+-[0-9a-f]{16}-a[1-9][0-9]*$/,
+    'expected <story>-<pipeline>-<16 hex>-a<attempt>',
+  );
 export type RunId = z.infer<typeof RunId>;
 
 /** What a run id says by itself; null when it is none. `key` is the beginning (16 hex) of the run's key. */
 export function runIdParts(runId: string): { story: string; pipeline: string; key: string; attempt: number } | null {
   const [, story, pipeline, key, attempt] =
-    /^(land|refine|train|sweep|promote)-([a-z0-9-]+)-([0-9a-f]{16})-a([1-9][0-9]{0,8})$/.exec(runId) ?? [];
+    /^(land|refine|train|sweep|promote|extract)-([a-z0-9-]+)-([0-9a-f]{16})-a([1-9][0-9]{0,8})$/.exec(runId) ?? [];
   if (!story || !key || !attempt || !Name.safeParse(pipeline).success) return null;
   return { story, pipeline: pipeline ?? '', key, attempt: Number(attempt) };
 }

@@ -5,7 +5,7 @@ import { BackendName } from './pipeline/train.ts';
 import { Refined } from './tables.ts';
 import { Placement } from './training.ts';
 
-export const Story = z.enum(['refine', 'train', 'sweep', 'promote']);
+export const Story = z.enum(['refine', 'train', 'sweep', 'promote', 'extract']);
 export type Story = z.infer<typeof Story>;
 
 /** Why a run exists: an event, a run before it, or a person. `ref` is a ledger entry, a run id or a name; `path` is set for events. */
@@ -22,7 +22,7 @@ export type Failure = z.infer<typeof Failure>;
 
 /** A backend's job that a run started or adopted. Times in seconds: waiting in the queue and working are two numbers. */
 export const JobRecord = z.strictObject({
-  stage: z.enum(['train', 'trial', 'publish']),
+  stage: z.enum(['train', 'trial', 'publish', 'extract']),
   backend: z.string(),
   jobName: z.string(),
   jobId: z.string(),

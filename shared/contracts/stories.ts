@@ -94,6 +94,19 @@ export const RetrainInput = z.strictObject({
 });
 export type RetrainInput = z.infer<typeof RetrainInput>;
 
+/** A data pipeline that brings data in from the premises. */
+export const ExtractInput = z.strictObject({
+  ...base,
+  runId: RunId,
+  key: Sha256,
+  entryId: z.string(),
+  signal: z.strictObject({ kind: z.string().max(40), subject: z.string().max(1024) }),
+  dataPipeline: z.string().min(1).max(140).describe('Its name at the service, from the pipeline file, never from an event'),
+  parameters: z.record(z.string().max(100), z.string().max(1000)),
+  deadline: Duration.describe('After this its run is cancelled'),
+});
+export type ExtractInput = z.infer<typeof ExtractInput>;
+
 const file = z.strictObject({ path: z.string(), sha256: Sha256, eTag: z.string() });
 
 /** What is refined; exactly one of these. Windows are named, never listed: ten thousand members stay in the ledger. */
@@ -236,6 +249,19 @@ export const AwaitJobInput = z.strictObject({
   waitSeconds: z.number(),
 });
 export type AwaitJobInput = z.infer<typeof AwaitJobInput>;
+
+/** Waiting for a run of a data pipeline. */
+export const AwaitExtractionInput = z.strictObject({
+  jobId: z.string(),
+  policy: Policy,
+  startedAt: Instant,
+  /** After this instant the run is cancelled. */
+  deadline: Instant,
+  givenUp: GivenUp.nullable(),
+  polls: z.number().int(),
+  waitSeconds: z.number(),
+});
+export type AwaitExtractionInput = z.infer<typeof AwaitExtractionInput>;
 
 /** Waiting until it is this run's turn to train; each look renews its place in the queue. */
 export const AwaitTurnInput = z.strictObject({

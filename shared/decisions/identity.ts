@@ -2,7 +2,7 @@
 import { runIdParts } from '../contracts/identifiers.ts';
 import { digestOf, sha256Hex } from './digest.ts';
 
-type StoryName = 'land' | 'adopt' | 'retrain' | 'collect' | 'refine' | 'train' | 'sweep' | 'promote';
+type StoryName = 'land' | 'adopt' | 'retrain' | 'collect' | 'refine' | 'train' | 'sweep' | 'promote' | 'extract';
 
 /** Ledger key of an event: the same (source, id) is the same entry. `e-` and 32 hex characters. */
 export function entryId(source: string, id: string): string {
@@ -37,6 +37,11 @@ export function promoteKey(work: { modelDigest: string; environment: string; req
 /** `<story>-<pipeline>-<16 hex of key>-a<attempt>`: Durable's instance id, our run id and the external job's name. */
 export function instanceId(story: StoryName, pipeline: string, key: string, attempt: number): string {
   return `${story}-${pipeline}-${key.slice(0, 16)}-a${attempt}`;
+}
+
+/** A signal that asks for data is one extraction, however often it is raised. */
+export function extractKey(work: { pipeline: string; source: string; id: string }): string {
+  return digestOf(['extract', work.pipeline, work.source, work.id]);
 }
 
 /** The same search over the same gold under the same specification is one search. */

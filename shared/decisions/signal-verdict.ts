@@ -18,6 +18,8 @@ export interface SignalInput {
   chain: CausalChain;
   /** The pipeline that the signal is for, when it is registered. */
   pipeline: string | null;
+  /** The data pipeline that the registered file names in `schedule.extract`: an event cannot name another. */
+  extract: string | null;
   /** The run whose job it speaks of. */
   run: { runId: string; status: RunStatus } | null;
   guardsOf: (pipeline: string) => Guards;
@@ -63,6 +65,7 @@ export function decideSignal(input: SignalInput): { verdict: Verdict; pipeline: 
   if (held) return none(held);
   const extract = event.data['extract'];
   if (typeof extract === 'string') {
+    if (extract !== input.extract) return none(noExtraction(extract, pipeline, input.extract, bounded(evidence)));
     const reason = `${WORDS[event.kind]}: the Data Factory pipeline ${extract.slice(0, 140)} brings data in`;
     return {
       verdict: { kind: 'accepted', rule: 'extract-due', reason, evidence: bounded(evidence) },
@@ -76,6 +79,12 @@ export function decideSignal(input: SignalInput): { verdict: Verdict; pipeline: 
     pipeline,
     effect: { kind: 'train', pipeline },
   };
+}
+
+function noExtraction(asked: string, pipeline: string, named: string | null, evidence: Verdict['evidence']): Verdict {
+  const names = named === null ? 'names none' : `names "${named}"`;
+  const reason = `The event asks for the data pipeline "${asked.slice(0, 140)}"; schedule.extract of ${pipeline} ${names}`;
+  return { kind: 'ignored', rule: 'no-extraction', reason, evidence };
 }
 
 /** A hint only wakes whoever waits: the truth about the job is read from the backend. */

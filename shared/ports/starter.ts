@@ -1,5 +1,5 @@
 // Starting and steering stories: the durable client as the product needs it. Starts are named; nobody starts an arbitrary orchestrator.
-export type StoryToStart = 'land' | 'adopt' | 'retrain' | 'refine' | 'train' | 'sweep' | 'promote';
+export type StoryToStart = 'land' | 'adopt' | 'retrain' | 'refine' | 'train' | 'sweep' | 'promote' | 'extract';
 
 export interface Starter {
   /** `exists` when an instance of this id is there already, whatever its state: the first start holds. */

@@ -43,6 +43,7 @@ function sample(name: string): string {
     SLUICE_CLIENT_ID: LOCAL.identity.clientId,
     SLUICE_AWS_ROLE_ARN: LOCAL.promoterRole,
     AZUREML_SUBSCRIPTION_ID: LOCAL.subscriptionId,
+    DATAFACTORY_SUBSCRIPTION_ID: LOCAL.subscriptionId,
     AZUREML_JOB_CLIENT_ID: LOCAL.identity.clientId,
     AZUREML_API_VERSION: '2025-12-01',
     KUBEFLOW_SERVICE_ACCOUNT: 'sluice/sluice-control',
@@ -85,8 +86,8 @@ describe('app settings in Bicep', () => {
     const least = loadConfig(environment(always));
     const most = loadConfig(environment(all));
 
-    const optional = ({ kubeflow, kubernetes, databricks, azureml, aws, topic, lineage }: typeof least) => [
-      ...[kubeflow, kubernetes, databricks, azureml, aws, topic],
+    const optional = ({ kubeflow, kubernetes, databricks, azureml, datafactory, aws, topic, lineage }: typeof least) => [
+      ...[kubeflow, kubernetes, databricks, azureml, datafactory, aws, topic],
       lineage.url,
     ];
 

@@ -9,7 +9,7 @@ import { commandsIn, SCENARIOS } from '../support/story-scenarios.ts';
 
 const FOLDER = 'tests/orchestrations/recorded';
 /** Trainings and what they wait with are in training-commands.test.ts. */
-const ORCHESTRATIONS = ['land', 'adopt', 'collect', 'retrain', 'refine', 'promote'];
+const ORCHESTRATIONS = ['land', 'adopt', 'collect', 'retrain', 'refine', 'promote', 'extract', 'await-extraction'];
 const update = process.env['UPDATE_COMMANDS'] === '1';
 const fileOf = (orchestration: string, version: string): string => join(FOLDER, `${orchestration}-${version}.json`);
 

@@ -6,6 +6,7 @@ import { createMemoryStore as createEngineStore, type Store as EngineStore } fro
 import type { Profile } from '../../local/host/durable/engine.ts';
 import { createTestHost, type TestHost } from '../../local/host/testing/test-host.ts';
 import { dataActivities } from '../../functions/activities/data.ts';
+import { extractionActivities } from '../../functions/activities/extraction.ts';
 import type { Activity } from '../../functions/activities/kit.ts';
 import { runActivities } from '../../functions/activities/runs.ts';
 import { servingActivities } from '../../functions/activities/serving.ts';
@@ -17,6 +18,8 @@ import { adopt } from '../../orchestrations/adopt.ts';
 import { awaitJob } from '../../orchestrations/await-job.ts';
 import { awaitTurn } from '../../orchestrations/await-turn.ts';
 import { collect } from '../../orchestrations/collect.ts';
+import { awaitExtraction } from '../../orchestrations/await-extraction.ts';
+import { extract } from '../../orchestrations/extract.ts';
 import { endpointLock, ENDPOINT_LOCK } from '../../orchestrations/kit/lock.ts';
 import { TRAINING_TURN, trainingTurn } from '../../orchestrations/kit/turn.ts';
 import { JOIN, joinEntity, WINDOW, windowEntity } from '../../orchestrations/kit/window.ts';
@@ -27,6 +30,7 @@ import { retrain } from '../../orchestrations/retrain.ts';
 import { sweep } from '../../orchestrations/sweep.ts';
 import { sweepTrial } from '../../orchestrations/sweep-trial.ts';
 import { train } from '../../orchestrations/train.ts';
+import { createMemoryDataPipelines, type MemoryPipeline } from '../../shared/adapters/memory/data-pipelines.ts';
 import { createMemoryServing, type MemoryServingOptions } from '../../shared/adapters/memory/serving-platform.ts';
 import { createMemoryStore } from '../../shared/adapters/memory/store.ts';
 import { createMemoryStores } from '../../shared/adapters/memory/stores.ts';
@@ -71,6 +75,8 @@ export interface WorldOptions {
   archive?: TrainingSideOptions['archive'];
   upload?: TrainingSideOptions['upload'];
   serving?: Omit<MemoryServingOptions, 'now'>;
+  /** Pipelines of the Data Factory; without them none is connected. */
+  dataPipelines?: Readonly<Record<string, MemoryPipeline>>;
   /** Wraps the platform, for behaviour that the memory one does not have. */
   platform?: (platform: ServingPlatform) => ServingPlatform;
   /** Stands around every activity: may fail before it, after it, or do something beside it. */
@@ -88,6 +94,7 @@ export async function createStoryWorld(options: WorldOptions = {}) {
   const serving = createMemoryServing({ predict: (_request, rows) => rows.map(answerTo), ...options.serving, now });
   const { report, archive, upload } = options;
   const training = createTrainingSide({ ...options.training, now, store, bucket: serving, report, archive, upload });
+  const dataPipelines = options.dataPipelines ? createMemoryDataPipelines(options.dataPipelines, now) : null;
   const lake = createScriptedLake();
   const engine = createScriptedEngine(store);
   const announced: Announcement[] = [];
@@ -106,6 +113,7 @@ export async function createStoryWorld(options: WorldOptions = {}) {
   const activities = [
     ...dataActivities(ports),
     ...windowActivities(ports),
+    ...extractionActivities({ dataPipelines }),
     ...runActivities(ports),
     ...trainingActivities(ports),
     ...servingActivities(ports),
@@ -117,10 +125,12 @@ export async function createStoryWorld(options: WorldOptions = {}) {
       adopt,
       collect,
       retrain,
+      extract,
       refine,
       train,
       promote,
       'await-job': awaitJob,
+      'await-extraction': awaitExtraction,
       'await-turn': awaitTurn,
       sweep,
       'sweep-trial': sweepTrial,
@@ -144,6 +154,7 @@ export async function createStoryWorld(options: WorldOptions = {}) {
     ...ports,
     serving: stores.serving,
     bucket: serving,
+    dataPipelines,
     training,
     version,
     policy,

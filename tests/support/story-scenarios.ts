@@ -2,7 +2,7 @@
 // can be in the middle of should be on one of them.
 import type { Profile } from '../../local/host/durable/engine.ts';
 import type { Action } from '../../local/host/durable/actions.ts';
-import type { Pipeline } from '../../shared/contracts/pipeline.ts';
+import { type Pipeline, Schedule } from '../../shared/contracts/pipeline.ts';
 import { collectorId } from '../../shared/decisions/dataset-keys.ts';
 import { createStoryWorld, LOCK_KEY, openStoryHost, type StoryHost, type StoryWorld, type WorldOptions } from './story-host.ts';
 
@@ -62,6 +62,17 @@ const committing =
     const { version } = world.engine.foreignGold(world.version, 'rows of somebody else');
     return commit(opened, `${layer}/ble-location/${world.version.spec.tables[layer].name}/`, version);
   };
+
+const ASKS = { kind: 'http', subject: 'ble-location', data: { extract: 'ingest' } } as const;
+const bringing = (seconds: number): WorldOptions => ({
+  dataPipelines: { ingest: { seconds } },
+  edit: (spec) => void (spec.schedule = Schedule.parse({ extract: { pipeline: 'ingest', deadline: '10m' } })),
+});
+async function bringIn({ signal, host }: StoryHost): Promise<string> {
+  const { instanceId } = await signal(ASKS);
+  await host.finished(instanceId ?? '');
+  return instanceId ?? '';
+}
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'first file': { act: tell, of: ['land', 'refine', 'promote'] },
@@ -186,6 +197,27 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
     of: ['retrain'],
   },
+  'data is brought in': {
+    options: bringing(40),
+    act: bringIn,
+    of: ['extract', 'await-extraction'],
+  },
+  'data is not brought in by the deadline': {
+    options: bringing(100_000),
+    act: bringIn,
+    of: ['extract', 'await-extraction'],
+  },
+  'data pipeline is cancelled': {
+    options: bringing(100_000),
+    act: async (opened) => {
+      const { instanceId } = await opened.signal(ASKS);
+      await opened.host.advance(60_000);
+      await opened.host.raise(instanceId ?? '', 'cancel', { by: 'ada', reason: 'no' });
+      await opened.host.finished(instanceId ?? '');
+      return instanceId ?? '';
+    },
+    of: ['extract'],
+  },
   'archive differs': { options: { upload: () => ({ sha256: 'e'.repeat(64), bytes: 1 }) }, act: tell, of: ['promote'] },
   'endpoint does not arrive': { options: { serving: { unhealthy: () => 'no answer to /ping' } }, act: tell, of: ['promote'] },
   'answers differ': {
@@ -215,7 +247,7 @@ export async function commandsIn(name: string, version: string, profile: Profile
     const firstId = await scenario.act(opened, world);
     const newest = async (story: 'refine' | 'promote') => (await world.runsOf(story)).at(-1)?.runId ?? '';
     const collect = collectorId('ble-location', 'ble-location.readings.1');
-    const told = { land: firstId, adopt: firstId, retrain: firstId };
+    const told = { land: firstId, adopt: firstId, retrain: firstId, extract: firstId, 'await-extraction': `${firstId}-wait` };
     const ids = { ...told, collect, refine: await newest('refine'), promote: await newest('promote') };
     return new Map(scenario.of.map((orchestration) => [orchestration, opened.host.commands(ids[orchestration as keyof typeof ids])]));
   } finally {

@@ -5,6 +5,7 @@ import { createIntake, type Intake, type IntakeDeps } from '../../../functions/t
 import { createMemoryStore } from '../../../shared/adapters/memory/store.ts';
 import { createMemoryStores } from '../../../shared/adapters/memory/stores.ts';
 import { type LedgerEntry, placeOfEvent, type SignalEvent, type StorageEvent } from '../../../shared/contracts/events.ts';
+import { Schedule } from '../../../shared/contracts/pipeline.ts';
 import { AdoptInput, LandInput, RetrainInput } from '../../../shared/contracts/stories.ts';
 import { openBreaker } from '../../../shared/decisions/breaker.ts';
 import { RejectedError, TransientError } from '../../../shared/errors/errors.ts';
@@ -270,7 +271,10 @@ describe('a signal', () => {
     expect(started).toEqual([]);
   });
 
-  test('whose time brings data in is left to the caller, also when it comes again', async () => {
+  test('whose time brings data in starts the data pipeline that the file names, once', async () => {
+    const { version, bundle } = exampleVersion();
+    const schedule = Schedule.parse({ extract: { pipeline: 'nightly-copy', parameters: { table: 'a' }, deadline: '3h' } });
+    await stores.pipelines.put({ ...version, digest: digest('extracting'), spec: { ...version.spec, schedule } }, bundle, 'test', NOW);
     const one = signal('schedule', 'ble-location', { data: { extract: 'nightly-copy' } });
 
     expect(await intake.takeSignal(one, starter, quiet)).toMatchObject({
@@ -278,6 +282,26 @@ describe('a signal', () => {
       effect: { kind: 'extract' },
     });
     expect(await intake.takeSignal(one, starter, quiet)).toMatchObject({ entry: { deliveries: 2 }, effect: { kind: 'extract' } });
+
+    expect(started).toMatchObject([
+      {
+        story: 'extract',
+        input: { dataPipeline: 'nightly-copy', parameters: { table: 'a' }, deadline: '3h', contractDigest: digest('extracting') },
+      },
+    ]);
+    expect(started[0]?.id).toMatch(/^extract-ble-location-[0-9a-f]{16}-a1$/);
+    expect((await stored(one))?.instanceId).toBe(started[0]?.id);
+  });
+
+  test('that asks for a data pipeline which the file does not name is ignored', async () => {
+    const one = signal('http', 'ble-location', { data: { extract: 'erase-all' } });
+
+    const { entry, effect } = await intake.takeSignal(one, starter, quiet);
+
+    expect(entry).toMatchObject({ verdict: { kind: 'ignored', rule: 'no-extraction' }, instanceId: null });
+    expect(entry.verdict.reason).toContain('schedule.extract of ble-location names none');
+    expect(effect).toEqual({ kind: 'nothing' });
+    expect(started).toEqual([]);
   });
 
   test('of an unknown pipeline is ignored, and one that carries the pipeline in its chain is a loop', async () => {

@@ -4,6 +4,7 @@ import {
   AwsSettings
   AzureMlSettings
   DatabricksSettings
+  DataFactorySettings
   KubeflowSettings
   KubernetesSettings
   LineageSettings
@@ -32,6 +33,7 @@ param kubeflow KubeflowSettings?
 param kubernetes KubernetesSettings?
 param databricks DatabricksSettings?
 param azureMl AzureMlSettings?
+param dataFactory DataFactorySettings?
 param aws AwsSettings?
 param lineage LineageSettings?
 
@@ -75,6 +77,7 @@ var coreSettings = {
   State__blobServiceUri: stateBlobEndpoint
   State__tableServiceUri: stateTableEndpoint
   SLUICE_CLIENT_ID: byIdentity.clientId
+  SLUICE_ARM_ENDPOINT: withoutSlash(environment().resourceManager)
   SLUICE_LAKE_ACCOUNT: lakeAccountName
   SLUICE_LAKE_CONTAINER: lakeContainer
   SLUICE_STORE_CONTAINER: storeContainer
@@ -126,8 +129,14 @@ var azureMlSettings = azureMl == null
       AZUREML_JOB_CLIENT_ID: azureMl.?jobClientId
       AZUREML_API_VERSION: azureMl.?apiVersion
       AZUREML_REGISTRY: azureMl.?registry
-      SLUICE_ARM_ENDPOINT: withoutSlash(environment().resourceManager)
     })
+var dataFactorySettings = dataFactory == null
+  ? {}
+  : {
+      DATAFACTORY_SUBSCRIPTION_ID: dataFactory!.subscriptionId
+      DATAFACTORY_RESOURCE_GROUP: dataFactory!.resourceGroup
+      DATAFACTORY_NAME: dataFactory!.factory
+    }
 var residencySettings = residency == null ? {} : { SLUICE_RESIDENCY: residency }
 var lineageSettings = lineage == null
   ? {}
@@ -204,6 +213,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     kubernetesSettings,
     databricksSettings,
     azureMlSettings,
+    dataFactorySettings,
     awsSettings,
     residencySettings,
     lineageSettings,
