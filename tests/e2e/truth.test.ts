@@ -77,7 +77,9 @@ function gridEvent(message: Message) {
 const base64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
 /** The row of a path that carries an eTag, once it is there and `when` holds. */
 const rowOf = (path: string, eTag: string, when: (entry: LedgerEntry) => boolean = () => true): Promise<LedgerEntry> =>
-  until(`a ledger row of ${path}`, async () => (await at.events(path)).find((entry) => isStorageEvent(entry.event) && entry.event.eTag === eTag && when(entry)));
+  until(`a ledger row of ${path}`, async () =>
+    (await at.events(path)).find((entry) => isStorageEvent(entry.event) && entry.event.eTag === eTag && when(entry)),
+  );
 const why = (subject: string): Promise<Explanation> => at.api.get(`/why?subject=${encodeURIComponent(subject)}`);
 const refineRuns = async () =>
   (await at.api.get<{ items: { runId: string; story: string }[] }>('/runs?limit=200')).items.filter(({ story }) => story === 'refine');

@@ -28,7 +28,9 @@ describe('a search by trials of ours', () => {
     expect(run.swept?.trials.map(({ state, metric, params }) => [state, metric, params['epochs']])).toEqual(
       expect.arrayContaining([10, 20, 30, 40].map((epochs) => ['succeeded', epochs / 100, epochs])) as unknown[],
     );
-    expect([...world.training.specs.values()].map(({ name }) => name).sort()).toEqual([1, 2, 3, 4].map((trial) => `${run.runId}-t${trial}`));
+    expect([...world.training.specs.values()].map(({ name }) => name).sort()).toEqual(
+      [1, 2, 3, 4].map((trial) => `${run.runId}-t${trial}`),
+    );
     expect(world.callsOf('read-job').length).toBeGreaterThan(0);
     expect(run.jobs.map(({ stage, executionSeconds }) => [stage, executionSeconds])).toEqual(Array(4).fill(['trial', 2]));
     expect(await world.models.list('ble-location', 10)).toEqual([]);

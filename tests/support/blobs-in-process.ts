@@ -33,18 +33,18 @@ export interface BlobsInProcess {
 }
 
 /**
- * Keeps blobs in memory, or as files of `folder`, which exists. Containers exist as soon as they are named. `told` hears how many
- * milliseconds each request took, to the end of its body.
+ * Keeps blobs in memory, or as files of `folder`, which exists. Containers exist as soon as they are named. `told` hears of the
+ * beginning of each request and of its end, which is the end of its body.
  */
-export function blobsInProcess(folder: string | null = null, told?: (request: string, ms: number) => void): BlobsInProcess {
+export function blobsInProcess(folder: string | null = null, told?: (request: string, what: 'begin' | 'end') => void): BlobsInProcess {
   const account = new Account(folder);
   const httpClient: HttpClient = {
     async sendRequest(request) {
-      const start = performance.now();
+      const what = `${request.method} ${new URL(request.url).pathname}`;
+      told?.(what, 'begin');
       const answer = await account.answer(request);
-      const tell = () => told?.(`${request.method} ${new URL(request.url).pathname}`, performance.now() - start);
-      if (answer.body instanceof Readable) answer.body.once('close', tell);
-      else tell();
+      if (answer.body instanceof Readable) answer.body.once('close', () => told?.(what, 'end'));
+      else told?.(what, 'end');
       return answerOf(request, answer);
     },
   };

@@ -143,7 +143,7 @@ export function createScriptedEngine(store: Store): ScriptedEngine {
     async size({ files }) {
       let count = 0;
       for await (const _ of files) count += 1;
-      return { files: count, bytes: count };
+      return { files: count, bytes: count, packedBytes: 0 };
     },
     preview: () => Promise.reject(new Error('these stories look at nothing before it lands')),
     async stage({ gold }): Promise<StagedFile[]> {

@@ -197,7 +197,10 @@ async function files(request: Request, path: string, principal: PrincipalOptions
     case 'GET': {
       if (!(await stat(file).catch(() => null))?.isFile()) throw new ApiError(404, 'NOT_FOUND', 'The file being accessed is not found.');
       const content = request.method === 'GET' ? await readFile(file) : null;
-      return new Response(content === null ? null : new Uint8Array(content), { status: 200, headers: { 'content-type': 'application/octet-stream' } });
+      return new Response(content === null ? null : new Uint8Array(content), {
+        status: 200,
+        headers: { 'content-type': 'application/octet-stream' },
+      });
     }
     case 'PUT': {
       if (principal.mayRun === false) throw new ApiError(403, 'PERMISSION_DENIED', `${principal.name} does not have WRITE VOLUME.`);

@@ -4,7 +4,7 @@ import type { BlobServiceClient } from '@azure/storage-blob';
 import { RejectedError } from '../../errors/errors.ts';
 import type { Store } from '../../ports/lake.ts';
 import { createSigner } from './blob-signing.ts';
-import { createBlob, readBlob } from './storage.ts';
+import { createBlob, hashBlob, readBlob } from './storage.ts';
 
 /** Refuses what is not a plain relative path: `bad-path`. */
 function plain(path: string): string {
@@ -20,6 +20,14 @@ export function createStore(blobService: BlobServiceClient, container: string, c
   const sign = createSigner(blobService, container, clock);
   return {
     read: async (path, maxBytes) => readBlob(client, plain(path), maxBytes),
+    async digest(path) {
+      try {
+        return await hashBlob(client, plain(path));
+      } catch (error) {
+        if (error instanceof RejectedError && error.code === 'blob-gone') return null;
+        throw error;
+      }
+    },
     create: async (path, content, contentType) => createBlob(client, plain(path), content, contentType),
     signRead: async (path, seconds) => sign(plain(path), 'r', seconds),
     signCreate: async (path, seconds) => sign(plain(path), 'c', seconds),

@@ -30,9 +30,7 @@ function goldCsv(rows: number): string {
   return [['location', ...BEACONS].join(','), ...lines].join('\n');
 }
 
-async function trained(
-  csv: string,
-): Promise<{
+async function trained(csv: string): Promise<{
   state: JobState;
   runId: string;
   store: MemoryStore;
