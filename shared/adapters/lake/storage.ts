@@ -97,9 +97,19 @@ export interface BlobReading {
   streamed(): Streamed;
 }
 
+/**
+ * Refuses a name with an empty, `.` or `..` segment: in a URL such segments lead elsewhere, even into another container.
+ * Rejects `path-not-plain`.
+ */
+export function refuseClimbing(path: string): void {
+  if (!path.split(/[/\\]/).some((part) => part === '' || part === '.' || part === '..')) return;
+  throw new RejectedError('path-not-plain', `${JSON.stringify(path.slice(0, 300))} has an empty, "." or ".." segment, so it is not read.`);
+}
+
 /** Reads a blob chunk by chunk. The chunks reject with `blob-gone`, `blob-changed`, or what storage answers. */
 export function readingBlob(container: ContainerClient, path: string, eTag: string | null): BlobReading {
   const what = `${container.containerName}/${path}`;
+  refuseClimbing(path);
   if (eTag !== null && !/^[0-9A-Za-z._-]+$/.test(eTag))
     throw new RejectedError('bad-etag', `${what}: ${JSON.stringify(eTag)} is not an eTag.`);
   const hash = createHash('sha256');

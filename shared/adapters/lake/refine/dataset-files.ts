@@ -2,7 +2,7 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import { RejectedError } from '../../../errors/errors.ts';
 import type { DatasetFile, DatasetFiles, DatasetSize } from '../../../ports/lake.ts';
-import { CALL_MS, storageError } from '../storage.ts';
+import { CALL_MS, refuseClimbing, storageError } from '../storage.ts';
 
 /** A dataset of more files than this is a mistake: names alone would take the memory that the work needs. */
 const MOST_FILES = 100_000;
@@ -47,6 +47,7 @@ export async function sizeOf(container: ContainerClient, files: DatasetFiles): P
 }
 
 async function bytesOf(container: ContainerClient, file: DatasetFile): Promise<number> {
+  refuseClimbing(file.path);
   try {
     const properties = await container
       .getBlobClient(file.path)

@@ -362,3 +362,22 @@ describe('names', () => {
     expect(await rejection(await makeRig(), `${Object.keys(columns).join()}\n1,2\n`, pipeline)).toMatchObject({ code });
   });
 });
+
+describe('a path that climbs', () => {
+  it.each(['bronze/p/../../other/secret.csv', 'bronze/p/./a.csv', 'bronze/p//a.csv', 'bronze/p/..\\..\\a.csv'])(
+    'is refused before storage is asked: %s',
+    async (path) => {
+      const rig = await makeRig();
+      const files = [{ path, sha256: 'a'.repeat(64), eTag: '0x1' }];
+      const refused = { name: 'RejectedError', code: 'path-not-plain' };
+
+      await expect(rig.engine.refine({ pipeline: pipelineOf(), key: 'k'.repeat(64), container: rig.name, files })).rejects.toMatchObject(
+        refused,
+      );
+      await expect(rig.engine.size({ container: rig.name, files })).rejects.toMatchObject(refused);
+      expect(await rig.engine.preview({ pipeline: pipelineOf(), files: [{ path }] })).toMatchObject({
+        refused: { code: 'path-not-plain' },
+      });
+    },
+  );
+});
