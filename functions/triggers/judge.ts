@@ -1,9 +1,18 @@
 // What an event is: the facts that the decisions need, and their verdict.
-import type { CausalChain, LedgerHead, SignalEvent, StorageEvent, Verdict } from '../../shared/contracts/events.ts';
+import {
+  type CausalChain,
+  isStorageEvent,
+  type LedgerHead,
+  placeOfEvent,
+  type SignalEvent,
+  type StorageEvent,
+  type Verdict,
+} from '../../shared/contracts/events.ts';
 import { chained, parseChain } from '../../shared/decisions/causal-chain.ts';
 import { decideCommit, ownKey, tableFileVerdict } from '../../shared/decisions/commit-verdict.ts';
 import { digestOf } from '../../shared/decisions/digest.ts';
-import { extractKey, instanceId, landKey } from '../../shared/decisions/identity.ts';
+import { entryId, extractKey, instanceId, landKey } from '../../shared/decisions/identity.ts';
+import { isOrdered } from '../../shared/decisions/ledger-change.ts';
 import { type TablePath, tablePathOf } from '../../shared/decisions/lake-places.ts';
 import { decideSignal, pipelineOfSignal, type SignalEffect } from '../../shared/decisions/signal-verdict.ts';
 import { decideVerdict, placeVerdict, writeVerdict } from '../../shared/decisions/verdict.ts';
@@ -33,13 +42,14 @@ export async function judgeFile(
   let { owners, tables } = await catalog.registered();
   const table = tablePathOf(event.path, owners, tables);
   if (table) return judgeTableFile(deps, catalog, event, table, head, chain);
-  let judged = decideVerdict({ event, head, lake: deps.lake, owners, chain, guardsOf, now });
+  const known = await knownVersion(deps, event, head);
+  let judged = decideVerdict({ event, head: known, lake: deps.lake, owners, chain, guardsOf, now });
   if (judged.verdict.rule === 'no-pipeline') {
     // It may have been registered a moment ago.
     ({ owners, tables } = await catalog.registered(true));
     const late = tablePathOf(event.path, owners, tables);
     if (late) return judgeTableFile(deps, catalog, event, late, head, chain);
-    judged = decideVerdict({ event, head, lake: deps.lake, owners, chain, guardsOf, now });
+    judged = decideVerdict({ event, head: known, lake: deps.lake, owners, chain, guardsOf, now });
   }
   const pipeline = judged.owner?.pipeline ?? null;
   const taken = pipeline !== null && (judged.verdict.kind === 'accepted' || judged.verdict.kind === 'incomplete');
@@ -50,6 +60,20 @@ export async function judgeFile(
     runId: null,
     chain,
   };
+}
+
+/**
+ * The version to compare with. Where nobody can tell which of two is newer (a listing knows no sequencer), one that had its story
+ * before is known by its own entry: its event comes late, and the story would not be told again.
+ */
+async function knownVersion(deps: IntakeDeps, event: StorageEvent, head: LedgerHead | null): Promise<LedgerHead | null> {
+  if (head === null || head.eTag === event.eTag || isOrdered(event.sequencer, head.sequencer)) return head;
+  const own = entryId(event.source, event.id);
+  const entries = await deps.ledger.ofBlob(placeOfEvent(event));
+  const told = entries.find(
+    (one) => one.entryId !== own && one.instanceId !== null && isStorageEvent(one.event) && one.event.eTag === event.eTag,
+  );
+  return told ? { ...head, eTag: event.eTag, sha256: told.sha256, entryId: told.entryId } : head;
 }
 
 async function judgeTableFile(

@@ -43,7 +43,12 @@ const TAKEN: ReadonlySet<VerdictKind> = new Set(['accepted', 'incomplete', 'late
  * known, the order is unspecified (facts/azure.md §3.1).
  */
 export function isOlder(sequencer: string, than: string): boolean {
-  return sequencer !== '' && sequencer.length === than.length && sequencer < than;
+  return isOrdered(sequencer, than) && sequencer < than;
+}
+
+/** Whether sequencers say which of two events of one blob is the newer. */
+export function isOrdered(sequencer: string, other: string): boolean {
+  return sequencer !== '' && sequencer.length === other.length;
 }
 
 /** The head of a blob by its entries alone, leaving one out whose version turned out to be gone; null when none is left. */

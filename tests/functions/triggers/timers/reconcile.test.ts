@@ -113,6 +113,22 @@ describe('a file whose event was lost', () => {
     expect((await on.stores.ledger.recent(100)).items).toHaveLength(20);
   });
 
+  test('and was replaced since is a duplicate when its event comes last of all: its story was told', async () => {
+    const on = await lake();
+    const first = on.write(`${FOLDER}a.csv`);
+    await on.reconcile();
+    on.at.now += 1000;
+    on.write(`${FOLDER}a.csv`);
+    await on.reconcile();
+
+    const late = await on.deliver(first);
+
+    expect(late).toMatchObject({ verdict: { kind: 'duplicate', rule: 'same-etag' }, instanceId: null });
+    expect(late.verdict.evidence['known']).toBe((await on.entries(first.path))[0]?.entryId);
+    expect(on.started).toHaveLength(2);
+    expect(await on.heads()).toEqual([[first.path, '0x2', '0x2']]);
+  });
+
   test('is not missed while its event may be on its way', async () => {
     const on = await lake();
     on.write(`${FOLDER}a.csv`);
@@ -290,7 +306,7 @@ describe('with events lost, doubled and turned round', () => {
         for (const [path, head, there] of await on.heads()) expect(`${path} ${head}`).toBe(`${path} ${there}`);
         expect(await on.reconcile()).toMatchObject({ lost: 0 });
       }),
-      { numRuns: 150 },
+      { numRuns: 250 },
     );
   });
 });
