@@ -61,7 +61,8 @@ export function codesIn(file: string, text: string, expansions: Readonly<Record<
       const name = node.expression.text;
       const argument = Object.hasOwn(CONSTRUCTORS, name) ? CONSTRUCTORS[name] : undefined;
       if (argument !== undefined) take(node.arguments?.[argument], name === 'TransientError');
-    } else if (ts.isPropertyAssignment(node) && isNamed(node.name, 'code')) {
+    } else if (ts.isPropertyAssignment(node) && isNamed(node.name, 'code') && !ts.isObjectLiteralExpression(node.initializer)) {
+      // A table by kinds of events has a member of this name, too: what it holds is no code.
       take(node.initializer, false);
     } else if (ts.isPropertyAssignment(node) && isNamed(node.name, 'rule') && hasMember(node.parent, 'kind')) {
       take(node.initializer, false);
