@@ -1,6 +1,4 @@
 // From configuration to ports: clients once, adapters on first use. Together with app.ts the only wiring.
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { BlobServiceClient } from '@azure/storage-blob';
 import type { QueueServiceClient } from '@azure/storage-queue';
 import type { Entra } from '../shared/clients/entra.ts';
@@ -8,7 +6,7 @@ import type { Config } from '../shared/config/config.ts';
 import { ConfigError, RejectedError } from '../shared/errors/errors.ts';
 import type { DataPipelines } from '../shared/ports/data-pipelines.ts';
 import type { DeadLetters } from '../shared/ports/dead-letters.ts';
-import type { Lake, RefineEngine, Store } from '../shared/ports/lake.ts';
+import type { Lake, Store } from '../shared/ports/lake.ts';
 import type { LakeListing } from '../shared/ports/listing.ts';
 import type { Announcer } from '../shared/ports/platform.ts';
 import type { ArtifactStore, ServingPlatform } from '../shared/ports/serving-platform.ts';
@@ -17,14 +15,14 @@ import type { LineageSink } from '../shared/ports/lineage.ts';
 import type { Residency } from '../shared/decisions/choose-backend.ts';
 import { withLineage } from './activities/lineage.ts';
 import { createTrainingPlaces, type TrainingPlaces } from './backends.ts';
+import { createLakeWork, type LakeWork } from './lake-work.ts';
 import { lazily, once } from './lazy.ts';
 
 /** Container of the state account to which Event Grid writes what it cannot deliver; infrastructure makes it. */
 const DEAD_LETTERS = 'landing-dead-letters';
 
-export interface Ports extends Stores, TrainingPlaces {
+export interface Ports extends Stores, TrainingPlaces, LakeWork {
   lake: Lake;
-  engine: RefineEngine;
   store: Store;
   residency: Residency;
   platform: ServingPlatform;
@@ -64,7 +62,7 @@ export function createPorts(config: Config): Ports {
       const [{ createDeadLetters }, service] = await Promise.all([import('../shared/adapters/lake/dead-letters.ts'), stateBlobs()]);
       return createDeadLetters(service, DEAD_LETTERS);
     }),
-    engine: lazily<RefineEngine>(async () => refineEngine(config, await lakeBlobs(), store)),
+    ...createLakeWork({ config, lakeBlobs, stateBlobs, store, caseStore: stores.caseStore }),
     ...awsPorts(config, entra),
     ...createTrainingPlaces(config, entra),
     residency: config.residency,
@@ -114,20 +112,9 @@ function tableStores(config: Config, entra: Identity, store: Store): Stores {
     pipelines: part('pipelines'),
     budgets: part('budgets'),
     vitals: part('vitals'),
+    caseStore: part('caseStore'),
     audit: part('audit'),
   };
-}
-
-async function refineEngine(config: Config, blobs: BlobServiceClient, store: Store): Promise<RefineEngine> {
-  const { createRefineEngine } = await import('../shared/adapters/lake/refine/engine.ts');
-  return createRefineEngine({
-    blobService: blobs,
-    lakeContainer: config.lake.container,
-    store,
-    workDir: config.refine.workDir ?? join(tmpdir(), 'sluice'),
-    memoryLimit: `${config.refine.memoryLimitMb}MB`,
-    threads: 1,
-  });
 }
 
 function awsPorts(config: Config, entra: Identity): { platform: ServingPlatform; artifacts: ArtifactStore } {

@@ -62,6 +62,7 @@ function probes(config: Config, ports: Ports): ApiDeps['probes'] {
       return { name, check: backend ? () => backend.probe() : null };
     }),
     { name: 'workspace', check: ports.workspace ? () => ports.workspace?.read() ?? Promise.resolve() : null },
+    { name: 'datafactory', check: ports.dataPipelines ? () => ports.dataPipelines?.probe() ?? Promise.resolve() : null },
     { name: 'sagemaker', check: aws ? () => ports.platform.probe(aws.region) : null },
   ];
 }

@@ -3,7 +3,9 @@ import { amendVerdict, fingerprintFile, refineDataset, stageTrainingData } from 
 import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import { RejectedError } from '../../shared/errors/errors.ts';
 import type { Dataset } from '../../shared/contracts/stories.ts';
+import { caseOf } from '../../shared/decisions/quarantine.ts';
 import type { Lake, RefineEngine, Store } from '../../shared/ports/lake.ts';
+import type { CaseStore } from '../../shared/ports/quarantine.ts';
 import type { Ledger, PipelineRegistry } from '../../shared/ports/stores.ts';
 import { datasetFiles, remoteFiles } from './dataset.ts';
 import { perform, type Activity } from './kit.ts';
@@ -14,6 +16,7 @@ export interface DataPorts {
   store: Store;
   ledger: Ledger;
   pipelines: PipelineRegistry;
+  caseStore: Pick<CaseStore, 'open'>;
 }
 
 /** The version that a run was started with; versions are immutable, so it is there unless somebody removed the store. */
@@ -42,7 +45,13 @@ export function dataActivities(ports: DataPorts): Activity[] {
       const version = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
       const request = { pipeline: version, key, chain, runId };
       if (dataset.silver) return ports.engine.refineGold({ ...request, silver: dataset.silver });
-      return ports.engine.refine({ ...request, container: dataset.container, ...(await contentOf(ports, version, dataset)) });
+      const content = await contentOf(ports, version, dataset);
+      const refined = await ports.engine.refine({ ...request, container: dataset.container, ...content });
+      // Insert-if-absent: a retry of this step finds the case that it opened.
+      const at = new Date().toISOString();
+      const opened = caseOf({ pipeline, contractDigest, key, runId, refined, at, by: 'sluice' });
+      if (opened) await ports.caseStore.open(opened);
+      return refined;
     }),
 
     perform(stageTrainingData, async ({ pipeline, contractDigest, gold }) => {

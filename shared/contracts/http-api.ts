@@ -7,6 +7,7 @@ import type { Operation } from './http/operation.ts';
 import { pipelineOperations } from './http/pipelines.ts';
 import { planOperations } from './http/plan.ts';
 import { platformOperations } from './http/platform.ts';
+import { quarantineOperations } from './http/quarantine.ts';
 import { runOperations } from './http/runs.ts';
 import { trainingOperations } from './http/training.ts';
 import { whyOperations } from './http/why.ts';
@@ -17,6 +18,7 @@ export * from './http/models.ts';
 export * from './http/pipelines.ts';
 export * from './http/plan.ts';
 export * from './http/platform.ts';
+export * from './http/quarantine.ts';
 export * from './http/runs.ts';
 export * from './http/training.ts';
 export * from './http/why.ts';
@@ -28,6 +30,7 @@ export const operations = {
   ...whyOperations,
   ...planOperations,
   ...guardOperations,
+  ...quarantineOperations,
   ...runOperations,
   ...trainingOperations,
   ...modelOperations,

@@ -5,6 +5,7 @@ import { Freeze } from './guards.ts';
 import { Explanation, operations, Problem, RegisteredPipeline, RunSummary, type Operation } from './http-api.ts';
 import type { Json } from './identifiers.ts';
 import { PipelineBundle, PipelineVersion } from './pipeline.ts';
+import { QuarantineCase, Resolved } from './quarantine.ts';
 import { ModelVersion, Promotion, Run, ServingEntry } from './runs.ts';
 
 type JsonObject = { [key: string]: Json };
@@ -19,7 +20,9 @@ const NAMED = {
   PipelineVersion,
   Problem,
   Promotion,
+  QuarantineCase,
   RegisteredPipeline,
+  Resolved,
   Run,
   RunSummary,
   ServingEntry,

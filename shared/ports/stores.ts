@@ -5,6 +5,7 @@ import type { BreakerStore, Freezes } from './guards.ts';
 import type { PipelineBundle, PipelineVersion } from '../contracts/pipeline.ts';
 import type { AuditEntry, ModelVersion, Promotion, Run, RunPatch, ServingEntry } from '../contracts/runs.ts';
 import type { BudgetStore } from './budget-store.ts';
+import type { CaseStore } from './quarantine.ts';
 import type { VitalsStore } from './vitals.ts';
 
 /** Where a blob is; the ledger keeps one partition for each. */
@@ -163,5 +164,6 @@ export interface Stores {
   pipelines: PipelineRegistry;
   budgets: BudgetStore;
   vitals: VitalsStore;
+  caseStore: CaseStore;
   audit: AuditLog;
 }

@@ -7,7 +7,8 @@ import type { Policy } from '../../../shared/contracts/stories.ts';
 import type { Scope } from '../../../shared/decisions/allowed.ts';
 import type { Caller, TokenVerifier } from '../../../shared/ports/access.ts';
 import type { ServingPlatform } from '../../../shared/ports/serving-platform.ts';
-import type { Lake, RefineEngine, Store } from '../../../shared/ports/lake.ts';
+import type { ErasureEngine, Lake, RefineEngine, Store } from '../../../shared/ports/lake.ts';
+import type { QuarantineCases } from '../../../shared/ports/quarantine.ts';
 import type { Starter } from '../../../shared/ports/starter.ts';
 import type { Stores } from '../../../shared/ports/stores.ts';
 import type { TrainingBackend } from '../../../shared/ports/training-backend.ts';
@@ -29,6 +30,8 @@ export interface ApiDeps extends Stores {
   /** The way in of events that callers send, and of held ones that are judged again. */
   intake: Intake;
   engine: Pick<RefineEngine, 'preview'>;
+  cases: QuarantineCases;
+  erasure: Pick<ErasureEngine, 'erase' | 'erasures'>;
   store: Pick<Store, 'read'>;
   readCommit: Lake['readCommit'];
   /** Files of the lake, for plans of what lies there. */

@@ -3,13 +3,16 @@ import type { HttpHandler, HttpMethod } from '@azure/functions';
 import { operations, type Operation, type OperationName } from '../../../shared/contracts/http-api.ts';
 import type { ApiDeps, ApiHandler, Handlers } from './call.ts';
 import { atEdge } from './edge.ts';
+import { erasureHandlers } from './erasure.ts';
 import { eventHandlers } from './events.ts';
+import { extractionHandlers } from './extraction.ts';
 import { guardHandlers } from './guards.ts';
 import { modelHandlers } from './models.ts';
 import { pipelineHandlers } from './pipelines.ts';
 import { planHandlers } from './plan.ts';
 import { platformHandlers } from './platform.ts';
 import { promotionHandlers } from './promotions.ts';
+import { quarantineHandlers } from './quarantine.ts';
 import { runHandlers } from './runs.ts';
 import { servingHandlers } from './serving.ts';
 import { trainingHandlers } from './training.ts';
@@ -34,6 +37,9 @@ export function apiRoutes(deps: ApiDeps): ApiRoute[] {
     ...pipelineHandlers(deps),
     ...eventHandlers(deps),
     ...guardHandlers(deps),
+    ...extractionHandlers(deps),
+    ...quarantineHandlers(deps),
+    ...erasureHandlers(deps),
     ...whyHandlers(deps),
     ...planHandlers(deps),
     ...runHandlers(deps),

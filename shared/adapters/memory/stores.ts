@@ -6,6 +6,7 @@ import { createMemoryBudgetStore } from './budget-store.ts';
 import { createMemoryBreakers, createMemoryFreezes } from './guards.ts';
 import { createKept } from './kept.ts';
 import { createMemoryLedger } from './ledger.ts';
+import { createMemoryCaseStore } from './quarantine-cases.ts';
 import { createMemoryModelRegistry, createMemoryPromotionStore, createMemoryRunStore, createMemoryServingHistory } from './records.ts';
 import { createMemoryVitals } from './vitals.ts';
 
@@ -22,6 +23,7 @@ export function createMemoryStores(): Stores {
     pipelines: createMemoryPipelineRegistry(),
     budgets: createMemoryBudgetStore(),
     vitals: createMemoryVitals(),
+    caseStore: createMemoryCaseStore(),
     audit: createMemoryAuditLog(),
   };
 }

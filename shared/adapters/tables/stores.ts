@@ -9,6 +9,7 @@ import { createModelRegistry } from './model-registry.ts';
 import type { Tables } from './open-tables.ts';
 import { createPipelineRegistry } from './pipeline-registry.ts';
 import { createPromotionStore } from './promotion-store.ts';
+import { createCaseStore } from './quarantine-cases.ts';
 import { createRunStore } from './run-store.ts';
 import { createServingHistory } from './serving-history.ts';
 import { createVitalsStore } from './vitals.ts';
@@ -26,6 +27,7 @@ export function createTableStores(tables: Tables, files: Pick<Store, 'read' | 'c
     pipelines: createPipelineRegistry(tables.pipelines, files),
     budgets: createBudgetStore(tables.budgets),
     vitals: createVitalsStore(tables.vitals),
+    caseStore: createCaseStore(tables.quarantine),
     audit: createAuditLog(tables.audit),
   };
 }

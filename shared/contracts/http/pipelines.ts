@@ -2,7 +2,8 @@
 import * as z from 'zod';
 import { Instant, Name, Sha256 } from '../identifiers.ts';
 import { PipelineBundle, PipelineVersion } from '../pipeline.ts';
-import { listOf, operation, type Operation } from './operation.ts';
+import { LedgerEntry } from '../events.ts';
+import { listOf, operation, type Operation, reason } from './operation.ts';
 
 export const RegisteredPipeline = z.strictObject({ name: Name, digest: Sha256, updatedAt: Instant, updatedBy: z.string() });
 export const PutPipelineAnswer = z.strictObject({ name: Name, digest: Sha256, result: z.enum(['created', 'updated', 'unchanged']) });
@@ -33,5 +34,17 @@ export const pipelineOperations = {
     params: z.strictObject({ name: Name }),
     query: z.strictObject({ digest: Sha256.optional() }),
     answer: PipelineVersion,
+  }),
+  startExtraction: operation({
+    method: 'POST',
+    path: 'pipelines/{name}/extract',
+    access: 'operator',
+    summary: 'Start the data pipeline now that brings data into the landing folder (schedule.extract)',
+    params: z.strictObject({ name: Name }),
+    body: z.strictObject({ reason }),
+    answer: z.strictObject({ entry: LedgerEntry, runId: z.string().nullable().describe('The run that was started') }),
+    statuses: { 202: 'Taken in; the entry says what was decided' },
+    durable: true,
+    idempotencyKey: true,
   }),
 } satisfies Record<string, Operation>;

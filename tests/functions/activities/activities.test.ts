@@ -21,7 +21,7 @@ function step(activities: Activity[], name: string): (input: unknown) => Promise
 }
 
 test('data is staged by the version that the run was started with, whatever is registered meanwhile', async () => {
-  const { pipelines, ledger } = createMemoryStores();
+  const { pipelines, ledger, caseStore } = createMemoryStores();
   const { version, bundle } = exampleVersion();
   await pipelines.put(version, bundle, 'ada', minute(1));
   const newer = { ...version, digest: digest('newer'), spec: { ...version.spec, complete: 'files 1' as const } };
@@ -34,7 +34,7 @@ test('data is staged by the version that the run was started with, whatever is r
     },
   } as unknown as RefineEngine;
   const stage = step(
-    dataActivities({ pipelines, ledger, engine, lake: undefined as never, store: undefined as never }),
+    dataActivities({ pipelines, ledger, engine, caseStore, lake: undefined as never, store: undefined as never }),
     'stage-training-data',
   );
 
@@ -42,6 +42,48 @@ test('data is staged by the version that the run was started with, whatever is r
   await stage({ pipeline: version.name, contractDigest: version.digest, gold });
 
   expect(staged).toEqual([version.digest]);
+});
+
+test('a dataset that set rows aside opens one case, however often the step is done', async () => {
+  const { pipelines, ledger, caseStore } = createMemoryStores();
+  const { version, bundle } = exampleVersion();
+  await pipelines.put(version, bundle, 'ada', minute(1));
+  const commit = { layer: 'gold', table: 'training', path: 'gold/x/', version: 0, rows: 5, addedRows: 5, digest: digest('g') };
+  const findings = [{ rule: 'type:a', action: 'quarantine', rows: 2, lines: [3, 4] }];
+  const engine = {
+    refine: async ({ key }: { key: string }) => ({
+      silver: commit,
+      gold: commit,
+      readRows: 7,
+      quarantinedRows: key === digest('bad') ? 2 : 0,
+      findings,
+    }),
+  } as unknown as RefineEngine;
+  const refine = step(
+    dataActivities({ pipelines, ledger, engine, caseStore, lake: undefined as never, store: undefined as never }),
+    'refine-dataset',
+  );
+  const asked = (key: string) => ({
+    pipeline: version.name,
+    contractDigest: version.digest,
+    key: digest(key),
+    runId: runIdOf('refine', version.name, digest(key)),
+    dataset: { container: 'data', files: [{ path: 'a.csv', sha256: digest('a'), eTag: '0x1' }] },
+    chain: [],
+  });
+
+  for (const key of ['bad', 'good', 'bad']) expect(await refine(asked(key))).toMatchObject({ ok: true });
+
+  expect(await caseStore.list({ limit: 10 })).toMatchObject([
+    {
+      pipeline: version.name,
+      key: digest('bad'),
+      runId: asked('bad').runId,
+      state: 'open',
+      openRows: 2,
+      rules: [{ rule: 'type:a', rows: 2 }],
+    },
+  ]);
 });
 
 test('a champion whose record is lost has no numbers, and is not taken for none', async () => {

@@ -56,6 +56,9 @@ export function createApi(more: Partial<ApiDeps> = {}) {
     }),
     store: createMemoryStore(),
     engine: { preview: () => Promise.reject(new RejectedError('engine-absent', 'this test has no engine')) },
+    // Tests of quarantine and erasure bring their own.
+    cases: undefined as never,
+    erasure: undefined as never,
     files: createScriptedLake(),
     readCommit: () => Promise.reject(new RejectedError('blob-gone', 'this test has no lake')),
     starterOf: () => ({

@@ -117,6 +117,8 @@ describe('routes', () => {
       [],
     );
     expect(changing.filter(({ role }) => role !== 'operator').map(({ name, role }) => `${name} ${role}`)).toEqual([
+      'api-release-case approver',
+      'api-erase-rows approver',
       'api-top-up-run approver',
     ]);
   });
