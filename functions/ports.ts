@@ -14,6 +14,7 @@ import type { Stores } from '../shared/ports/stores.ts';
 import type { LineageSink } from '../shared/ports/lineage.ts';
 import type { Residency } from '../shared/decisions/choose-backend.ts';
 import { withLineage } from './activities/lineage.ts';
+import { withVerdictsTold } from './activities/told-verdicts.ts';
 import { createTrainingPlaces, type TrainingPlaces } from './backends.ts';
 import { createLakeWork, type LakeWork } from './lake-work.ts';
 import { lazily, once } from './lazy.ts';
@@ -46,8 +47,11 @@ export function createPorts(config: Config): Ports {
     return createStore(service, config.state.container);
   });
   const stores = tableStores(config, entra, store);
+  const topic = announcer(config.topic, entra);
+  const now = (): Date => new Date();
   return {
     ...stores,
+    ledger: config.topic === null ? stores.ledger : withVerdictsTold(stores.ledger, topic, now, (message) => console.warn(message)),
     store,
     lake: lazily<Lake>(async () => {
       const [{ createLake }, service] = await Promise.all([import('../shared/adapters/lake/lake.ts'), lakeBlobs()]);
@@ -66,7 +70,7 @@ export function createPorts(config: Config): Ports {
     ...awsPorts(config, entra),
     ...createTrainingPlaces(config, entra),
     residency: config.residency,
-    announcer: withLineageOf(config, stores, entra, announcer(config.topic, entra)),
+    announcer: withLineageOf(config, stores, entra, topic),
     queueDepth: async (queue) =>
       (await queueService(config.events.queue, entra))
         .getQueueClient(queue)
