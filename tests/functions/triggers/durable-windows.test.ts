@@ -47,8 +47,7 @@ beforeAll(async () => {
 
 afterAll(async () => host.stop(1000));
 
-const read = async (pipeline: string, source: string) =>
-  (await (await fetch(`${host.url}/api/read/${pipeline}/${source}`)).json());
+const read = async (pipeline: string, source: string) => await (await fetch(`${host.url}/api/read/${pipeline}/${source}`)).json();
 
 test('the names are those of the stories', () => {
   expect([WINDOW_ENTITY, JOIN_ENTITY]).toEqual([WINDOW, JOIN]);
