@@ -61,14 +61,14 @@ function printPlan(output: Output, plan: Plan): void {
   if (plan.dataset) {
     const { window, how, state, files, until } = plan.dataset;
     const name = window === null ? 'of its own' : window;
-    output.field('dataset', `${name}: ${state === 'complete' ? 'complete, ' : 'would wait for '}${how}`);
+    output.field('dataset', `${name}: ${state === 'complete' ? 'complete, ' : 'would wait: '}${how}`);
     if (state !== 'complete')
       output.field(
         '',
         `${files} ${files === 1 ? 'file' : 'files'} with this one${until === null ? '' : `, looked at again at ${short(until)}`}`,
       );
   }
-  if (plan.refine) printRefine(output, plan.refine);
+  if (plan.refine) printRefine(output, plan.refine, plan.verdict.reason);
   const { train } = plan;
   const most = train.atMost === null ? '' : `, costs at most ${train.atMost}`;
   output.line();
@@ -86,12 +86,12 @@ function printPlan(output: Output, plan: Plan): void {
   output.line(output.paint.dim('  Nothing was changed by this look.'));
 }
 
-function printRefine(output: Output, { of, files, preview }: NonNullable<Plan['refine']>): void {
+function printRefine(output: Output, { of, files, preview }: NonNullable<Plan['refine']>, told: string): void {
   const what = of === 'dataset' ? `all ${files} files of the dataset together` : 'this file alone';
   const which = of === 'dataset' && files === 1 ? 'this file' : what;
   if (preview.refused) {
     output.field('refine', `${output.paint.red('would fail')} (${which}): ${preview.refused.code}`);
-    output.field('', preview.refused.message);
+    if (!told.startsWith(preview.refused.message.slice(0, 100))) output.field('', preview.refused.message);
     return;
   }
   output.field('refine', `${preview.readRows} rows read, ${preview.quarantinedRows} into quarantine (${which})`);

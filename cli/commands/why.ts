@@ -80,7 +80,7 @@ function printVerdict(output: Output, entry: LedgerEntry): void {
 function printWindow(output: Output, { window, state, files, rule, waitingFor, openedAt, closedAt }: WindowView): void {
   const times = closedAt === null ? (openedAt === null ? '' : `, opened ${short(openedAt)}`) : `, closed ${short(closedAt)}`;
   output.line(`${INDENT}dataset ${window} (${rule || 'its source is gone'}): ${state}, ${files} ${files === 1 ? 'file' : 'files'}${times}`);
-  if (waitingFor !== null) output.line(`${INDENT}  waits for ${waitingFor}`);
+  if (waitingFor !== null) output.line(`${INDENT}  waiting: ${waitingFor}`);
 }
 
 /** What it means and what to type next. The reason stands above already, unless it is another one by now. */

@@ -3,6 +3,7 @@
 import { isStorageEvent, type LedgerEntry, type VerdictKind } from '../contracts/events.ts';
 import type { Advice } from '../contracts/http-api.ts';
 import type { Run } from '../contracts/runs.ts';
+import { dataFailure } from './data-failure.ts';
 
 /** What a verdict says of the event, without its rule. */
 const WHAT: Readonly<Record<VerdictKind, string>> = {
@@ -25,7 +26,7 @@ export function adviceOfEvent(entry: LedgerEntry, now: { waitingFor: string | nu
   const { verdict, entryId } = entry;
   if (verdict.kind === 'accepted') return null;
   const waits = verdict.kind === 'incomplete' && now.waitingFor !== null;
-  const why = waits ? `It waits for: ${now.waitingFor}` : verdict.reason;
+  const why = waits ? `It waits: ${now.waitingFor}` : verdict.reason;
   return { ref: entryId, what: WHAT[verdict.kind], why, do: stepsOf(entry) };
 }
 
@@ -97,19 +98,21 @@ function stepsOf(entry: LedgerEntry): string[] {
   const own = Object.hasOwn(STEPS, verdict.rule) ? STEPS[verdict.rule] : undefined;
   if (own) return own(entry);
   if (verdict.kind === 'quarantined') {
-    const look = runId === null ? '' : `, or look at its run: sluice runs show ${runId}`;
-    return [`sluice quarantine list --pipeline ${nameOf(entry)}`, `Correct the file and write it again${look}`];
+    const look = runId === null ? [] : [`Look at its run: sluice runs show ${runId}`];
+    return [`Correct the file; see what it would get: sluice plan --file FILE --pipeline ${nameOf(entry)}; then write it again`, ...look];
   }
   return verdict.kind === 'refused' || verdict.kind === 'malformed' ? [`${writeAgain(entry)} once the cause is mended`] : [];
 }
 
 /** What a run that ended badly means; null for the others. Attempts that another one followed need nobody. */
-export function adviceOfRun(run: Pick<Run, 'runId' | 'status' | 'failure' | 'pipeline'>, retried: boolean): Advice | null {
-  const { runId, status, failure } = run;
+export function adviceOfRun(run: Pick<Run, 'runId' | 'status' | 'failure' | 'jobs'>, retried: boolean): Advice | null {
+  const { runId, status, failure, jobs } = run;
   if (retried || (status !== 'failed' && status !== 'cancelled')) return null;
   const why = failure === null ? 'Its record says no more.' : `${failure.code}: ${failure.message}`;
-  const what = status === 'failed' ? 'The run failed; what it had begun is undone.' : 'Somebody ended the run.';
-  const look =
-    failure === null || status === 'cancelled' ? [] : [`docs/errors.md#${failure.code} explains the code; sluice runs logs ${runId}`];
-  return { ref: runId, what, why, do: [...look, `sluice runs retry ${runId} --reason TEXT`] };
+  const retry = `sluice runs retry ${runId} --reason TEXT`;
+  if (failure === null || status === 'cancelled') return { ref: runId, what: 'Somebody ended the run.', why, do: [retry] };
+  const explained = `docs/errors.md#${failure.code} explains the code${jobs.length === 0 ? '' : `; sluice runs logs ${runId}`}`;
+  // The same data would fail again.
+  const mend = dataFailure(failure, runId) ? 'Correct the data and write it again: a retry would read the same' : retry;
+  return { ref: runId, what: 'The run failed; what it had begun is undone.', why, do: [explained, mend] };
 }

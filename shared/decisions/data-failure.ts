@@ -31,6 +31,6 @@ const OF_THE_DATA: ReadonlySet<string> = new Set([
 /** null when the data is not at fault: once that is mended, the run can be tried again. */
 export function dataFailure(failure: Failure, runId: string | null): Verdict | null {
   if (!OF_THE_DATA.has(failure.code)) return null;
-  const reason = `${failure.message.slice(0, 1700)}. Nothing of it was committed; correct it and write it again`;
+  const reason = `${failure.message.slice(0, 1700).replace(/\.$/, '')}. Nothing of it was committed; correct it and write it again`;
   return { kind: 'quarantined', rule: failure.code, reason, evidence: { run: runId, failure: failure.code } };
 }

@@ -69,18 +69,18 @@ describe('why', () => {
     const { out } = await sluice('why', waiting.entryId);
 
     expect(out).toContain('            dataset ble-location.readings.1 (files 3): open, 1 file, opened 2026-11-20T22:01:00\n');
-    expect(out).toContain('              waits for 1 of 3 files\n');
+    expect(out).toContain('              waiting: 1 of 3 files\n');
     expect(out).toContain('            → Bring what is missing, or wait for the time that is named\n');
   });
 
   test('a run that failed: the code, and how to try again', async () => {
     const { deps, sluice } = await registered();
-    const failed = runOf('refine', 'r', { status: 'failed', failure: { code: 'bad-rows', message: 'line 3 is no number' } });
+    const failed = runOf('refine', 'r', { status: 'failed', failure: { code: 'disk-full', message: 'no space' } });
     await deps.runs.open(failed);
 
     const { out } = await sluice('why', failed.runId);
 
-    expect(out).toContain('bad-rows: line 3 is no number\n');
+    expect(out).toContain('disk-full: no space\n');
     expect(out).toContain(`            → sluice runs retry ${failed.runId} --reason TEXT\n`);
   });
 

@@ -232,15 +232,34 @@ describe('what a person can do', () => {
 
   it('names the failure of a run and how to try again, unless that was done', async () => {
     const api = createApi();
-    const failed = runOf('refine', 'r', { status: 'failed', failure: { code: 'bad-rows', message: 'line 3' } });
+    const failed = runOf('refine', 'r', { status: 'failed', failure: { code: 'table-conflict', message: 'line 3' } });
     await api.deps.runs.open(failed);
     const advice = async () => ((await api.send('GET', `why?subject=${failed.runId}`)).body as Explanation).advice;
 
     expect(await advice()).toMatchObject([
-      { ref: failed.runId, why: 'bad-rows: line 3', do: [expect.any(String), `sluice runs retry ${failed.runId} --reason TEXT`] },
+      { ref: failed.runId, why: 'table-conflict: line 3', do: [expect.any(String), `sluice runs retry ${failed.runId} --reason TEXT`] },
     ]);
     await api.deps.runs.open(runOf('refine', 'r', { attempt: 2, status: 'succeeded' }));
     expect(await advice()).toEqual([]);
+  });
+
+  it('is to correct the data where the data was at fault: the same would fail again', async () => {
+    const api = createApi();
+    const failed = runOf('refine', 'r', { status: 'failed', failure: { code: 'bad-rows', message: 'line 3' } });
+    await api.deps.runs.open(failed);
+    const set = entryOf(place, 'bad', {
+      runId: failed.runId,
+      verdict: { kind: 'quarantined', rule: 'bad-rows', reason: 'line 3', evidence: {} },
+    });
+    await api.deps.ledger.record(place, set, null, null);
+
+    const { advice } = (await api.send('GET', `why?subject=${set.entryId}`)).body as Explanation;
+
+    expect(advice.flatMap((one) => one.do).join(' ')).not.toContain('runs retry');
+    expect(advice.map((one) => one.do.at(0))).toEqual([
+      expect.stringContaining('sluice plan --file FILE --pipeline ble-location'),
+      expect.stringContaining('docs/errors.md#bad-rows'),
+    ]);
   });
 
   it('shows the freezes and open breakers of its pipelines', async () => {
@@ -285,7 +304,7 @@ describe('a dataset in the making', () => {
     expect(windows).toMatchObject([
       { window: id, state: 'open', files: 1, rule: 'files 3', openedAt: minute(1), waitingFor: '1 of 3 files' },
     ]);
-    expect(advice).toMatchObject([{ why: 'It waits for: 1 of 3 files' }]);
+    expect(advice).toMatchObject([{ why: 'It waits: 1 of 3 files' }]);
   });
 
   it('that lists its files says which are missing', async () => {
