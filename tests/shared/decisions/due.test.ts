@@ -58,7 +58,10 @@ describe('a cron expression', () => {
           last = now;
         }
         expect(new Set(found).size).toBe(found.length);
-        expect(found).toHaveLength(4);
+        // Four days of UTC touch four or five days of a zone whose clocks go forward within them.
+        const days = found.map((at) => new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(new Date(at)));
+        expect(new Set(days).size).toBe(found.length);
+        expect([4, 5]).toContain(found.length);
       }),
       { numRuns: 10 },
     );
