@@ -18,6 +18,7 @@ const LOADERS: (() => Promise<Command>)[] = [
   async () => (await import('./commands/why.ts')).why,
   async () => (await import('./commands/plan.ts')).plan,
   async () => (await import('./commands/replay.ts')).replay,
+  async () => (await import('./commands/reconcile.ts')).reconcile,
   async () => (await import('./commands/signal.ts')).signal,
   async () => (await import('./commands/extract.ts')).extract,
   async () => (await import('./commands/quarantine.ts')).quarantineList,

@@ -26,6 +26,10 @@ export const status: Command = {
       platform.components.map((part) => [part.name, paintState(output, part.state), part.reason ?? '']),
     );
     if (platform.queueDepth !== null) output.field('waiting', `${platform.queueDepth} messages in the landing queue`);
+    if (platform.reconciled) {
+      const { finishedAt, listed, found } = platform.reconciled;
+      output.field('reconciled', `${short(finishedAt)}, ${listed} files compared with the ledger, ${found} lost events found`);
+    }
     output.line();
     if (pipelines.items.length === 0) output.line('No pipeline is registered. Register one with: sluice apply examples/ble-location');
     else

@@ -169,6 +169,17 @@ describe('pipelines', () => {
   });
 });
 
+test('reconcile says what was compared and found', async () => {
+  const { sluice, started } = await servedApi({ now: () => new Date(minute(1001)) });
+
+  const none = await sluice('reconcile', '--reason', 'nothing ran');
+  const odd = await sluice('reconcile', '--reason', 'x', '--grace', 'long');
+
+  expect(none).toMatchObject({ code: 0, out: '0 files compared with the ledger, no event was lost\n' });
+  expect(odd.code).toBe(2);
+  expect(started).toEqual([]);
+});
+
 describe('signal', () => {
   test('sends one event for one id', async () => {
     const { deps, sluice, started } = await registered();

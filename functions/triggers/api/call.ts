@@ -8,6 +8,7 @@ import type { Scope } from '../../../shared/decisions/allowed.ts';
 import type { Caller, TokenVerifier } from '../../../shared/ports/access.ts';
 import type { ServingPlatform } from '../../../shared/ports/serving-platform.ts';
 import type { ErasureEngine, Lake, RefineEngine, Store } from '../../../shared/ports/lake.ts';
+import type { LakeListing } from '../../../shared/ports/listing.ts';
 import type { QuarantineCases } from '../../../shared/ports/quarantine.ts';
 import type { Starter } from '../../../shared/ports/starter.ts';
 import type { Stores } from '../../../shared/ports/stores.ts';
@@ -34,6 +35,7 @@ export interface ApiDeps extends Stores {
   erasure: Pick<ErasureEngine, 'erase' | 'erasures'>;
   store: Pick<Store, 'read'>;
   readCommit: Lake['readCommit'];
+  listing: LakeListing;
   /** Files of the lake, for plans of what lies there. */
   files: Pick<Lake, 'fingerprint' | 'readSmall'>;
   backends: Readonly<Record<string, Pick<TrainingBackend, 'logs'>>>;

@@ -4,19 +4,22 @@ import type { PipelineSigns } from '../../../shared/contracts/http-api.ts';
 import type { PipelineVitals } from '../../../shared/contracts/vitals.ts';
 import { RejectedError, TransientError } from '../../../shared/errors/errors.ts';
 import type { ApiDeps, Handlers } from './call.ts';
+import { reconciler } from '../timers/reconcile.ts';
 import { holdsOf, mayKnow } from './guards.ts';
 
 /** A part that does not answer in this time is failing, whatever its adapter would still wait for. */
 const PROBE_MS = 8_000;
 
-export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'whoami' | 'getOpenApi'> {
+export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'reconcile' | 'whoami' | 'getOpenApi'> {
+  const compare = reconciler(deps);
   return {
     async getStatus({ may }) {
       // What cannot be read is left out: the component that failed says why.
-      const [components, queueDepth, vitals, freezes, breakers] = await Promise.all([
+      const [components, queueDepth, vitals, reconciling, freezes, breakers] = await Promise.all([
         Promise.all(deps.probes.map(probed)),
         inTime(deps.queueDepth()).catch(() => null),
         inTime(deps.vitals.list()).catch(() => []),
+        inTime(deps.vitals.reconciling()).catch(() => null),
         inTime(deps.freezes.list()).catch(() => []),
         inTime(deps.breakers.list()).catch(() => []),
       ]);
@@ -24,7 +27,16 @@ export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'whoami'
       const seen = ({ pipeline }: { pipeline: string }): boolean => may('reader', { pipeline });
       const guards = { freezes: freezes.filter((freeze) => mayKnow(may, freeze)), breakers: breakers.filter(seen) };
       const holds = holdsOf(guards, null, deps.now().toISOString());
-      return { body: { state, components, queueDepth, pipelines: vitals.filter(seen).map(signsOf), holds } };
+      const reconciled = reconciling?.last ?? null;
+      return { body: { state, components, queueDepth, pipelines: vitals.filter(seen).map(signsOf), holds, reconciled } };
+    },
+
+    async reconcile({ body, caller, require, starter, log }) {
+      require('operator', {});
+      const { complete, listed, lost, found } = await compare(starter(), log, { fresh: true, graceSeconds: body.graceSeconds });
+      const detail = `${listed} files compared, ${lost} found: ${body.reason}`;
+      await deps.audit.record({ at: deps.now().toISOString(), actor: caller.name, action: 'lake.reconcile', subject: 'lake', detail });
+      return { body: { complete, listed, lost, found } };
     },
 
     async whoami({ caller }) {

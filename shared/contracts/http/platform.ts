@@ -1,7 +1,7 @@
 // The platform itself over HTTP: what can be reached, who is asking, the description of the API; and problem documents.
 import * as z from 'zod';
-import { PipelineVitals } from '../vitals.ts';
-import { operation, type Operation } from './operation.ts';
+import { PipelineVitals, Reconciling } from '../vitals.ts';
+import { operation, type Operation, reason } from './operation.ts';
 import { Holds } from './why.ts';
 
 /** RFC 9457. `type` is the place in docs/errors.md where the code is explained. */
@@ -44,8 +44,18 @@ export const PlatformStatus = z.strictObject({
   queueDepth: z.number().int().nullable().describe('Messages that wait in the landing queue; null when it cannot be read'),
   pipelines: z.array(PipelineSigns).describe('Those that the timers have met'),
   holds: Holds,
+  reconciled: Reconciling.shape.last.describe('The last time that the whole lake was compared with the ledger'),
 });
 export type PlatformStatus = z.infer<typeof PlatformStatus>;
+/** What a comparison of the lake with the ledger found. */
+export const Reconciled = z.strictObject({
+  complete: z.boolean().describe('false: the lake has more files than one request compares; the timer compares the others'),
+  listed: z.number().int(),
+  lost: z.number().int().describe('Files whose event had been lost; each was judged now'),
+  found: z.array(z.string()).describe('Their entries, at most the first hundred'),
+});
+export type Reconciled = z.infer<typeof Reconciled>;
+
 export const Whoami = z.strictObject({ subject: z.string(), name: z.string(), roles: z.array(z.string()) });
 
 export const platformOperations = {
@@ -55,6 +65,24 @@ export const platformOperations = {
     access: 'reader',
     summary: 'Say which parts of the platform can be reached, which data is late, and what keeps events from starting anything',
     answer: PlatformStatus,
+  }),
+  reconcile: operation({
+    method: 'POST',
+    path: 'reconcile',
+    access: 'operator',
+    summary: 'Compare the lake with the ledger now, and judge files whose event was lost; needs the role for all pipelines',
+    body: z.strictObject({
+      reason,
+      graceSeconds: z
+        .number()
+        .int()
+        .min(0)
+        .max(86_400)
+        .default(60)
+        .describe('Files younger than this are left: their event may be on its way'),
+    }),
+    answer: Reconciled,
+    durable: true,
   }),
   whoami: operation({ method: 'GET', path: 'whoami', access: 'anyone', summary: 'Say who the token names', answer: Whoami }),
   getOpenApi: operation({

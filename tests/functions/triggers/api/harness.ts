@@ -1,6 +1,7 @@
 // The HTTP API over stores in memory: requests go through the real handlers, answers are held against the declared schemas.
 import { HttpRequest, InvocationContext } from '@azure/functions';
 import type { z } from 'zod';
+import { createMemoryListing } from '../../../../shared/adapters/memory/listing.ts';
 import { createMemoryStore } from '../../../../shared/adapters/memory/store.ts';
 import { createMemoryStores } from '../../../../shared/adapters/memory/stores.ts';
 import type { JoinState, WindowState } from '../../../../shared/contracts/windows.ts';
@@ -59,6 +60,7 @@ export function createApi(more: Partial<ApiDeps> = {}) {
     // Tests of quarantine and erasure bring their own.
     cases: undefined as never,
     erasure: undefined as never,
+    listing: createMemoryListing({ account: 'lake', container: 'data' }),
     files: createScriptedLake(),
     readCommit: () => Promise.reject(new RejectedError('blob-gone', 'this test has no lake')),
     starterOf: () => ({

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { openBreaker } from '../../../../shared/decisions/breaker.ts';
 import { RejectedError, TransientError } from '../../../../shared/errors/errors.ts';
-import { minute } from '../../../contracts/samples.ts';
+import { createMemoryListing } from '../../../../shared/adapters/memory/listing.ts';
+import { minute, versionOf } from '../../../contracts/samples.ts';
 import { createApi } from './harness.ts';
 
 const budget = { cause: 'budget', reason: 'the month is spent', count: 10, limit: 10 } as const;
@@ -26,6 +27,7 @@ describe('status', () => {
       queueDepth: 7,
       pipelines: [],
       holds: { freezes: [], breakers: [] },
+      reconciled: null,
     });
   });
 
@@ -64,7 +66,8 @@ describe('status', () => {
   });
 
   it('can be asked when the tables are away', async () => {
-    const gone = { list: () => Promise.reject(new TransientError('table-unavailable', 'no answer')) };
+    const away = () => Promise.reject(new TransientError('table-unavailable', 'no answer'));
+    const gone = { list: away, reconciling: away };
     const api = createApi({ vitals: gone as never, freezes: gone as never, breakers: gone as never });
 
     expect(await api.send('GET', 'status')).toMatchObject({ status: 200, body: { pipelines: [], holds: { freezes: [], breakers: [] } } });
@@ -92,6 +95,50 @@ describe('status', () => {
       ],
       queueDepth: null,
     });
+  });
+});
+
+describe('comparing the lake with the ledger', () => {
+  async function withFile() {
+    const listing = createMemoryListing({ account: 'lake', container: 'data' });
+    // The harness's clock goes on a minute at each look, which is longer than a comparison may take.
+    const api = createApi({ listing, now: () => new Date(minute(1001)) });
+    const { version, bundle } = versionOf('ble-location', 'v');
+    await api.deps.pipelines.put(version, bundle, 'ada', minute(0));
+    listing.put('bronze/x/lost.csv', { eTag: '0x1', bytes: 3, lastModified: minute(900) });
+    const compare = (token = 'ola/operator') => api.send('POST', 'reconcile', { body: { reason: 'nothing ran' }, token });
+    return { ...api, compare };
+  }
+
+  it('judges a file whose event was lost, once, and says which', async () => {
+    const api = await withFile();
+
+    const first = await api.compare();
+    const again = await api.compare();
+
+    const [entry] = (await api.deps.ledger.recent(5)).items;
+    expect(first).toMatchObject({ status: 200, body: { complete: true, listed: 1, lost: 1, found: [entry?.entryId] } });
+    expect(again.body).toMatchObject({ listed: 1, lost: 0, found: [] });
+    expect(entry).toMatchObject({ foundBy: 'reconciler', verdict: { kind: 'accepted' } });
+    expect(api.started).toHaveLength(1);
+    expect((await api.deps.audit.list(minute(1001).slice(0, 10), 5)).map(({ detail }) => detail)).toContain(
+      '1 files compared, 1 found: nothing ran',
+    );
+  });
+
+  it('needs the role for all pipelines', async () => {
+    const api = await withFile();
+
+    expect((await api.compare('ola/operator:ble-location')).status).toBe(403);
+    expect(api.started).toEqual([]);
+  });
+
+  it('shows in the status when it was done last', async () => {
+    const api = await withFile();
+    const last = { startedAt: minute(1), listed: 9, found: 1, finishedAt: minute(2) };
+    await api.deps.vitals.setReconciling({ pass: null, last });
+
+    expect((await api.send('GET', 'status')).body).toMatchObject({ reconciled: last });
   });
 });
 
