@@ -51,7 +51,9 @@ export const status: Command = {
         serving.items.map((one) => [one.endpoint, one.environment, one.modelDigest.slice(0, 12), short(one.since)]),
       );
     }
-    output.result({ ...platform, pipelines: pipelines.items, serving: serving.items });
+    const signs = new Map(platform.pipelines.map(({ pipeline, ...one }) => [pipeline, one]));
+    const known = pipelines.items.map((one) => ({ ...one, ...signs.get(one.name) }));
+    output.result({ ...platform, pipelines: known, serving: serving.items });
     return platform.state === 'ok' ? EXIT.done : EXIT.failed;
   },
 };

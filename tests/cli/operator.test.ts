@@ -109,6 +109,19 @@ describe('replay', () => {
   });
 });
 
+test('status says which data is late and what comes next, to people and to machines', async () => {
+  const { deps, sluice } = await registered();
+  const never = { lastTick: null, lastEvent: null, lastTraining: null, raised: [] };
+  const late = { freshness: { deadline: minute(60), met: false }, lastDataset: minute(1), nextSchedule: minute(120) };
+  await deps.vitals.update('ble-location', () => ({ pipeline: 'ble-location', registeredAt: minute(0), ...never, ...late }));
+
+  const people = await sluice('status');
+  const machines = await sluice('status', '--json');
+
+  expect(people.out).toMatch(/ble-location .* - +2026-11-20T22:01:00 +- +late 2026-11-20T23:00:00 +2026-11-21T00:00:00\n/);
+  expect(json(machines.out)).toMatchObject({ pipelines: [{ name: 'ble-location', updatedBy: 'ada', ...late, lastEvent: null }] });
+});
+
 describe('pipelines', () => {
   test('freeze, status, unfreeze: seen in between', async () => {
     const { sluice } = await registered();
