@@ -58,10 +58,10 @@ describe('a cron expression', () => {
           last = now;
         }
         expect(new Set(found).size).toBe(found.length);
-        // Four days of UTC touch four or five days of a zone whose clocks go forward within them.
+        // Four days of UTC, ticked to five minutes before their end, hold three full days of any zone and touch five at most.
         const days = found.map((at) => new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(new Date(at)));
         expect(new Set(days).size).toBe(found.length);
-        expect([4, 5]).toContain(found.length);
+        expect([3, 4, 5]).toContain(found.length);
       }),
       { numRuns: 10 },
     );
