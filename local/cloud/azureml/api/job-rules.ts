@@ -3,6 +3,7 @@
 import { LocationError } from '../execution/files.ts';
 import { unbound } from '../execution/bindings.ts';
 import { bindingOf, boundOutput, needs, type Binding } from '../execution/pipeline.ts';
+import { defaultCompute } from '../execution/plan.ts';
 import { gridTrials, readSearchSpace, SearchSpaceError } from '../execution/search-space.ts';
 import { assetOf, computeOf } from '../resource-ids.ts';
 import { componentSpec, type ComponentSpec } from './asset-bodies.ts';
@@ -139,7 +140,7 @@ function checkPipeline(workspace: WorkspacePart, job: PipelineJob): void {
       { environmentId: component.environment.replace(/^azureml:(?=\/)/, ''), codeId: component.code?.replace(/^azureml:(?=\/)/, '') },
       target,
     );
-    checkCompute(workspace, node.computeId ?? job.computeId ?? job.settings?.default_compute, null, target);
+    checkCompute(workspace, node.computeId ?? job.computeId ?? defaultCompute(job), null, target);
     checkNodeInputs(workspace, job, name, node, component);
     for (const [output, declared] of Object.entries(node.outputs ?? {})) {
       if (!component.outputs?.[output]) throw invalid(`The component has no output '${output}'.`, `${target}.outputs.${output}`);

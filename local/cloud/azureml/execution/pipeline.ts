@@ -10,7 +10,7 @@ import { assetOf } from '../resource-ids.ts';
 import { outputFolder, type CommandPlan, type Machinery, type PlannedInput, type PlannedOutput } from './command.ts';
 import { LocationError } from './files.ts';
 import { createLive, failed, type Live, type Outcome } from './live.ts';
-import { codeOf, defaultOutputUri, environmentOf, planCompute, planInputs, timeout } from './plan.ts';
+import { codeOf, defaultCompute, defaultOutputUri, environmentOf, planCompute, planInputs, timeout } from './plan.ts';
 import { addJob } from './records.ts';
 import type { RunChild } from './sweep.ts';
 
@@ -113,7 +113,7 @@ function addStep(machinery: Machinery, pipeline: JobRecord, spec: PipelineJob, n
       componentId: node.componentId,
       command: component.command,
       environmentId: component.environment.replace(/^azureml:(?=\/)/, ''),
-      computeId: node.computeId ?? spec.computeId ?? spec.settings?.default_compute ?? null,
+      computeId: node.computeId ?? spec.computeId ?? defaultCompute(spec),
       experimentName: pipeline.experimentName,
       inputs: {},
       outputs: Object.fromEntries(

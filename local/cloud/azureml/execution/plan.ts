@@ -1,6 +1,6 @@
 // From a job as it was sent to a command that can be run: environment, code, inputs, outputs, limits, compute.
 // The API has checked the references before; what has gone since is a failure of the job.
-import type { CommandJob, JobInput, JobOutput } from '../api/job-bodies.ts';
+import type { CommandJob, JobInput, JobOutput, PipelineJob } from '../api/job-bodies.ts';
 import { durationMs } from '../durations.ts';
 import type { AssetVersion, JobRecord } from '../model.ts';
 import type { ComputeOptions } from '../options.ts';
@@ -11,6 +11,15 @@ import { valueText, type Value } from './search-space.ts';
 
 /** Compute of jobs without `computeId`. */
 export const SERVERLESS = 'serverless';
+
+/**
+ * Compute of a pipeline's steps that name none: an ARM id; null = serverless, which a pipeline names by this word and no other job does
+ * (how-to-use-serverless-compute: `default_compute: azureml:serverless`, which the tools send as `serverless`).
+ */
+export function defaultCompute({ settings }: Pick<PipelineJob, 'settings'>): string | null {
+  const named = settings?.default_compute ?? null;
+  return named === SERVERLESS ? null : named;
+}
 
 /** Where a named output is when nothing was said. */
 export const defaultOutputUri = (machinery: Pick<Machinery, 'files'>, job: string, output: string): string =>

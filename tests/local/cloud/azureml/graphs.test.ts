@@ -195,6 +195,25 @@ test('a step that fails stops the pipeline; with continue_on_step_failure only w
   expect(listed?.reason).toMatch(/^step breaks: ExecutionFailed: .* code 9/);
 });
 
+test('a pipeline names the serverless compute by its word; any other name that is no ARM id is refused', async () => {
+  await component('idle', 'true', {}, {});
+  const graph = (default_compute: string) => ({
+    jobType: 'Pipeline',
+    experimentName: 'graphs',
+    jobs: { idle: { type: 'command', componentId: id('idle') } },
+    settings: { default_compute, force_rerun: true, continue_on_step_failure: false },
+  });
+
+  expect((await stand.run('on-serverless', graph('serverless'))).properties).toMatchObject({
+    status: 'Completed',
+    settings: { default_compute: 'serverless' },
+  });
+  for (const name of ['cpu-cluster', 'azureml:serverless', `${DEV}/computes/serverless`]) {
+    const { status, body } = await stand.arm('PUT', 'jobs/on-nothing', { properties: graph(name) });
+    expect({ name, status, target: body.error.target }).toEqual({ name, status: 400, target: 'properties.jobs.idle.computeId' });
+  }
+});
+
 test.each([
   ['a circle', { a: { x: '${{parent.jobs.b.outputs.out}}' }, b: { x: '${{parent.jobs.a.outputs.out}}' } }],
   ['an input that the pipeline lacks', { a: { x: '${{parent.inputs.nothing}}' } }],
