@@ -1,6 +1,5 @@
 // From configuration to the places that train, and to what Azure ML keeps of trainings. Each adapter is loaded on first use.
 import { join } from 'node:path';
-import type { Arm } from '../shared/clients/arm.ts';
 import type { Entra } from '../shared/clients/entra.ts';
 import type { Kubernetes } from '../shared/clients/kubernetes.ts';
 import type { Config } from '../shared/config/config.ts';
@@ -9,7 +8,8 @@ import type { Workspace } from '../shared/ports/platform.ts';
 import type { RunLogger } from '../shared/ports/run-logger.ts';
 import type { SweepBackend } from '../shared/ports/sweep-backend.ts';
 import type { TrainingBackend } from '../shared/ports/training-backend.ts';
-import { lazily, once } from './lazy.ts';
+import { lazily } from './lazy.ts';
+import type { ResourceManager } from './resource-manager.ts';
 
 type Identity = () => Promise<Entra>;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -23,8 +23,8 @@ export interface TrainingPlaces {
   assets: AssetRegistry | null;
 }
 
-export function createTrainingPlaces(config: Config, entra: Identity): TrainingPlaces {
-  const azureml = config.azureml ? azureMl(config.azureml, entra) : null;
+export function createTrainingPlaces(config: Config, entra: Identity, arm: ResourceManager): TrainingPlaces {
+  const azureml = config.azureml ? azureMl(config.azureml, arm) : null;
   return {
     backends: {
       ...(config.kubeflow ? { kubeflow: kubeflow(config.kubeflow, config.kubernetes, entra) } : {}),
@@ -90,13 +90,9 @@ interface AzureMl {
   assets: AssetRegistry | null;
 }
 
-function azureMl(settings: NonNullable<Config['azureml']>, entra: Identity): AzureMl {
-  const { armEndpoint, subscriptionId, resourceGroup, workspace, datastore, registry } = settings;
-  const arm = once(async (): Promise<Arm> => {
-    const [{ createArm }, { credential }] = await Promise.all([import('../shared/clients/arm.ts'), entra()]);
-    return createArm({ credential, endpoint: armEndpoint, subscriptionId, allowInsecureLoopback: true });
-  });
-  const place = async () => ({ arm: await arm(), resourceGroup, workspace, apiVersion: settings.apiVersion });
+function azureMl(settings: NonNullable<Config['azureml']>, arm: ResourceManager): AzureMl {
+  const { subscriptionId, resourceGroup, workspace, datastore, registry } = settings;
+  const place = async () => ({ arm: await arm(settings), resourceGroup, workspace, apiVersion: settings.apiVersion });
   const options = async (store: string) => ({
     ...(await place()),
     datastore: store,

@@ -1,6 +1,7 @@
 // From configuration to ports: clients once, adapters on first use. Together with app.ts the only wiring.
 import type { BlobServiceClient } from '@azure/storage-blob';
 import type { QueueServiceClient } from '@azure/storage-queue';
+import type { Tables } from '../shared/adapters/tables/open-tables.ts';
 import type { Entra } from '../shared/clients/entra.ts';
 import type { Config } from '../shared/config/config.ts';
 import { ConfigError, RejectedError } from '../shared/errors/errors.ts';
@@ -18,6 +19,7 @@ import { withVerdictsTold } from './activities/told-verdicts.ts';
 import { createTrainingPlaces, type TrainingPlaces } from './backends.ts';
 import { createLakeWork, type LakeWork } from './lake-work.ts';
 import { lazily, once } from './lazy.ts';
+import { createResourceManager, type ResourceManager } from './resource-manager.ts';
 
 /** Container of the state account to which Event Grid writes what it cannot deliver; infrastructure makes it. */
 const DEAD_LETTERS = 'landing-dead-letters';
@@ -46,7 +48,9 @@ export function createPorts(config: Config): Ports {
     await service.getContainerClient(config.state.container).createIfNotExists();
     return createStore(service, config.state.container);
   });
-  const stores = tableStores(config, entra, store);
+  const tables = once(() => stateTables(config, entra));
+  const stores = tableStores(tables, store);
+  const arm = createResourceManager(config.identity, entra, async () => (await tables()).rates);
   const topic = announcer(config.topic, entra);
   const now = (): Date => new Date();
   return {
@@ -57,7 +61,7 @@ export function createPorts(config: Config): Ports {
       const [{ createLake }, service] = await Promise.all([import('../shared/adapters/lake/lake.ts'), lakeBlobs()]);
       return createLake(service, { container: config.lake.container });
     }),
-    dataPipelines: config.datafactory ? dataFactory(config.datafactory, entra) : null,
+    dataPipelines: config.datafactory ? dataFactory(config.datafactory, arm) : null,
     listing: lazily<LakeListing>(async () => {
       const [{ createLakeListing }, service] = await Promise.all([import('../shared/adapters/lake/listing.ts'), lakeBlobs()]);
       return createLakeListing(service, { account: config.lake.account, container: config.lake.container });
@@ -68,7 +72,7 @@ export function createPorts(config: Config): Ports {
     }),
     ...createLakeWork({ config, lakeBlobs, stateBlobs, store, caseStore: stores.caseStore }),
     ...awsPorts(config, entra),
-    ...createTrainingPlaces(config, entra),
+    ...createTrainingPlaces(config, entra, arm),
     residency: config.residency,
     announcer: withLineageOf(config, stores, entra, topic),
     queueDepth: async (queue) =>
@@ -93,16 +97,18 @@ async function queueService(endpoint: Config['events']['queue'], entra: Identity
   return new QueueServiceClient(endpoint.uri, (await entra()).credential);
 }
 
-function tableStores(config: Config, entra: Identity, store: Store): Stores {
+async function stateTables(config: Config, entra: Identity): Promise<Tables> {
+  const { openTables } = await import('../shared/adapters/tables/open-tables.ts');
+  const table = config.state.table;
+  const tables = openTables('connectionString' in table ? table : { endpoint: table.uri, credential: (await entra()).credential });
+  await tables.ensureTables();
+  return tables;
+}
+
+function tableStores(tables: () => Promise<Tables>, store: Store): Stores {
   const open = once(async () => {
-    const [{ openTables }, { createTableStores }] = await Promise.all([
-      import('../shared/adapters/tables/open-tables.ts'),
-      import('../shared/adapters/tables/stores.ts'),
-    ]);
-    const table = config.state.table;
-    const tables = openTables('connectionString' in table ? table : { endpoint: table.uri, credential: (await entra()).credential });
-    await tables.ensureTables();
-    return createTableStores(tables, store);
+    const [{ createTableStores }, opened] = await Promise.all([import('../shared/adapters/tables/stores.ts'), tables()]);
+    return createTableStores(opened, store);
   });
   const part = <Key extends keyof Stores>(key: Key): Stores[Key] => lazily<Stores[Key]>(async () => (await open())[key]);
   return {
@@ -142,17 +148,12 @@ function awsPorts(config: Config, entra: Identity): { platform: ServingPlatform;
   };
 }
 
-function dataFactory(settings: NonNullable<Config['datafactory']>, entra: Identity): DataPipelines {
+function dataFactory(settings: NonNullable<Config['datafactory']>, arm: ResourceManager): DataPipelines {
   return lazily<DataPipelines>(async () => {
-    const [{ createArm }, { createDataFactory }, { credential }] = await Promise.all([
-      import('../shared/clients/arm.ts'),
-      import('../shared/adapters/datafactory/data-factory.ts'),
-      entra(),
-    ]);
-    const { armEndpoint, subscriptionId, resourceGroup, factory } = settings;
-    const arm = createArm({ credential, endpoint: armEndpoint, subscriptionId, allowInsecureLoopback: true });
+    const [{ createDataFactory }, manager] = await Promise.all([import('../shared/adapters/datafactory/data-factory.ts'), arm(settings)]);
+    const { resourceGroup, factory } = settings;
     const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-    return createDataFactory({ arm, resourceGroup, factory, now: Date.now, sleep });
+    return createDataFactory({ arm: manager, resourceGroup, factory, now: Date.now, sleep });
   });
 }
 

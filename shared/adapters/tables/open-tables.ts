@@ -15,6 +15,7 @@ const NAMES = [
   'budgets',
   'vitals',
   'quarantine',
+  'rates',
 ] as const;
 export type TableName = (typeof NAMES)[number];
 
@@ -41,6 +42,7 @@ export function openTables(connection: TablesConnection, prefix = ''): Tables {
     budgets: table('budgets'),
     vitals: table('vitals'),
     quarantine: table('quarantine'),
+    rates: table('rates'),
   };
   return {
     ...tables,
