@@ -64,10 +64,9 @@ export function dataActivities(ports: DataPorts): Activity[] {
 /** What a dataset consists of, as the engine takes it. */
 async function contentOf(ports: DataPorts, version: PipelineVersion, dataset: Dataset): Promise<Content> {
   if (dataset.commit) return { files: [], commit: dataset.commit };
-  if (dataset.manifest) return { files: [], remote: await remoteFiles(ports.store, dataset.manifest.sha256) };
+  if (dataset.manifest) return { files: [], remote: await remoteFiles(ports.store, [dataset.manifest.sha256]) };
   const files = dataset.files ?? (await datasetFiles(ports, version, dataset.windows ?? []));
   if (version.spec.data === 'lake') return { files };
-  const remote = [];
-  for (const { sha256 } of files) remote.push(...(await remoteFiles(ports.store, sha256)));
-  return { files: [], remote };
+  const manifests = files.map(({ sha256 }) => sha256);
+  return { files: [], remote: await remoteFiles(ports.store, manifests) };
 }

@@ -1,5 +1,5 @@
 // Reading datasets: members of windows out of the ledger, lists and manifests out of their kept copies.
-import { DataManifest, MAX_MANIFEST_BYTES, parseFileList } from '../../shared/contracts/data-manifest.ts';
+import { DataManifest, MAX_MANIFEST_BYTES, parseFileList, remoteOf } from '../../shared/contracts/data-manifest.ts';
 import type { CompletenessRule, PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import type { WindowMember, WindowRange } from '../../shared/contracts/windows.ts';
 import { datasetOf, isManifest, reduceMembers, ruleOf } from '../../shared/decisions/completeness.ts';
@@ -60,10 +60,14 @@ export async function listedIn(store: Store, rule: CompletenessRule, newest: rea
   return listed.files.map((name) => folder + name);
 }
 
-/** The files that a manifest of the premises names. */
-export async function remoteFiles(store: Store, sha256: string): Promise<RemoteFile[]> {
-  const manifest = DataManifest.parse(jsonOf(await keptManifest(store, sha256)));
-  return manifest.files.map((file) => ({ uri: file.uri, sha256: file.sha256, bytes: file.bytes }));
+/** The files that manifests of the premises name; what two of them say alike is there once. */
+export async function remoteFiles(store: Store, manifests: readonly string[]): Promise<RemoteFile[]> {
+  const files = new Map<string, RemoteFile>();
+  for (const digest of manifests) {
+    const manifest = DataManifest.parse(jsonOf(await keptManifest(store, digest)));
+    for (const file of remoteOf(manifest)) files.set(`${file.uri}\n${file.sha256}`, file);
+  }
+  return [...files.values()];
 }
 
 /** Keeps what was read under its digest: the next manifest may have the same name before this one's dataset is refined. */

@@ -6,13 +6,16 @@ const MAX_FILES = 100_000;
 /** Largest manifest that is read: 100,000 files with long names. */
 export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 
-/** Where a file is, for whoever stands beside it. No credentials: neither in front of the host nor as a query. */
+/**
+ * Where a file is, for whoever stands beside it; `site://DATASET/FILE` is below the site's own volume. No credentials: neither in front of
+ * the host nor as a query.
+ */
 export const DataUri = z
   .string()
   .min(4)
   .max(1024)
   .regex(
-    /^(https?|s3|abfss?|wasbs?|hdfs|nfs|file):\/\/[^\s?#@\\\u0000-\u001f]+$/,
+    /^(site|https?|s3|abfss?|wasbs?|hdfs|nfs|file):\/\/[^\s?#@\\\u0000-\u001f]+$/,
     'expected an address without credentials, query or fragment',
   )
   .refine((uri) => !uri.split('/').includes('..'), '".." is not allowed');
@@ -35,6 +38,11 @@ export const DataManifest = z
   })
   .refine(({ files }) => new Set(files.map(({ uri }) => uri)).size === files.length, { path: ['files'], message: 'a file is named twice' });
 export type DataManifest = z.infer<typeof DataManifest>;
+
+/** The files of a manifest, each with the name of the dataset. */
+export function remoteOf({ dataset, files }: DataManifest) {
+  return files.map(({ uri, sha256, bytes, rows }) => ({ uri, sha256, bytes, dataset, rows }));
+}
 
 const Listed = z.union([z.string(), z.object({ path: z.string() }).transform(({ path }) => path)]);
 const ListedFiles = z.union([z.array(Listed), z.object({ files: z.array(Listed) }).transform(({ files }) => files)]);

@@ -46,6 +46,10 @@ export interface RemoteFile {
   uri: string;
   sha256: string;
   bytes: number;
+  /** Name that its manifest gives the dataset. */
+  dataset?: string | undefined;
+  /** Rows that its manifest says it has. */
+  rows?: number | undefined;
 }
 
 /** All files of a dataset, or the pages in which a window gives them; their order means nothing. */
@@ -74,7 +78,7 @@ export interface RefineEngine {
     key: string;
     container: string;
     files: DatasetFiles;
-    /** With `data: on-premises`. */
+    /** With `data: on-premises`: the tables become what the manifests say, never the rows. */
     remote?: RemoteFile[] | undefined;
     /**
      * A commit of the Delta table of a source with `format: delta`; `path` is the table's folder. Silver gets the rows that the commit
@@ -99,12 +103,20 @@ export interface RefineEngine {
     pipeline: PipelineVersion;
     version?: number | undefined;
   }): Promise<{ table: string; path: string; version: number; digest: string } | null>;
-  /** Writes one gold version as CSV into the store under its digest; the same digest again reuses what is there. */
+  /**
+   * Writes one gold version as CSV into the store under its digest; the same digest again reuses what is there. With `data: on-premises`
+   * nothing is written: gold holds addresses (`path` of each file), and they are given.
+   */
   stage(request: { pipeline: PipelineVersion; gold: { path: string; version: number; digest: string } }): Promise<StagedFile[]>;
   /** How much there is to refine, without reading it. Rejects `blob-gone`, `blob-changed`. */
   size(request: { container: string; files: DatasetFiles }): Promise<DatasetSize>;
   /** What refining these files would do; nothing is written outside the work folder. A refusal of the data is an answer. */
-  preview(request: { pipeline: PipelineVersion; files: readonly PreviewFile[] }): Promise<Preview>;
+  preview(request: {
+    pipeline: PipelineVersion;
+    files: readonly PreviewFile[];
+    /** With `data: on-premises`, instead of files. */
+    remote?: readonly RemoteFile[] | undefined;
+  }): Promise<Preview>;
 }
 
 /** Takes away what must not be kept. */

@@ -1,6 +1,6 @@
 // Which dataset a planned file would join, and whether that would be complete with it: the decisions of the stories over what the
 // entities and the ledger hold now.
-import { DataManifest } from '../../../shared/contracts/data-manifest.ts';
+import { DataManifest, remoteOf } from '../../../shared/contracts/data-manifest.ts';
 import type { PlannedDataset } from '../../../shared/contracts/http-api.ts';
 import type { PipelineVersion } from '../../../shared/contracts/pipeline.ts';
 import type { WindowMember, WindowRange } from '../../../shared/contracts/windows.ts';
@@ -8,6 +8,7 @@ import { completeness, datasetOf, isManifest, reduceMembers, ruleOf, tallyOf } f
 import { offerWindow } from '../../../shared/decisions/join.ts';
 import type { Owner } from '../../../shared/decisions/lake-places.ts';
 import { emptyWindow, windowIdOf } from '../../../shared/decisions/window.ts';
+import type { RemoteFile } from '../../../shared/ports/lake.ts';
 import { listedBy, listedIn, membersUpTo, type WindowSources } from './windows-view.ts';
 
 /** More members than this are not read for a plan; their dataset is told by what was read. */
@@ -17,6 +18,8 @@ export interface DatasetPlan {
   dataset: PlannedDataset;
   /** The files of the dataset beside the planned one. */
   others: { path: string; sha256: string }[];
+  /** Of a manifest of the premises that is a dataset of its own: the files that it names. */
+  remote: RemoteFile[];
   /** Sources that keep a complete dataset waiting, with why. */
   missing: string[];
   /** Why the planned file, a manifest, cannot be used. */
@@ -57,7 +60,7 @@ export async function plannedDataset(
   };
   const notes = all ? [] : [`Only ${members.length} of the files that were collected were looked at`];
   const problem = own && listed === null ? 'it does not list files in a form that is understood' : null;
-  const plan: DatasetPlan = { dataset, others: othersOf(files, file.path), missing: [], problem, notes };
+  const plan: DatasetPlan = { dataset, others: othersOf(files, file.path), remote: [], missing: [], problem, notes };
   return said.state === 'complete' && collecting.sources.length > 0 ? joined(sources, version, owner, plan, state.number, now) : plan;
 }
 
@@ -72,7 +75,7 @@ function ofItsOwn(version: PipelineVersion, owner: Owner, file: { text: string |
     how: 'every file is a dataset of its own',
     until: null,
   };
-  const plan: DatasetPlan = { dataset, others: [], missing: [], problem: null, notes: [] };
+  const plan: DatasetPlan = { dataset, others: [], remote: [], missing: [], problem: null, notes: [] };
   if (!owner.onPremises) return plan;
   const manifest = DataManifest.safeParse(jsonOf(file.text ?? ''));
   if (!manifest.success) {
@@ -80,7 +83,12 @@ function ofItsOwn(version: PipelineVersion, owner: Owner, file: { text: string |
     return { ...plan, problem: `${issue?.path.join('.') || 'value'}: ${issue?.message ?? 'not understood'}` };
   }
   const { files } = manifest.data;
-  return { ...plan, dataset: { ...dataset, files: files.length, how: `a manifest of ${files.length} files that stay on the premises` } };
+  const remote = remoteOf(manifest.data);
+  return {
+    ...plan,
+    remote,
+    dataset: { ...dataset, files: files.length, how: `a manifest of ${files.length} files that stay on the premises` },
+  };
 }
 
 /** What goes together with it, or which source it would wait for. */

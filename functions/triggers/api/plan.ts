@@ -76,11 +76,11 @@ interface Found {
 }
 
 async function answer(deps: ApiDeps, found: Found): Promise<Plan> {
-  const { version, owner, path, sha256, bytes, judged, made, refine, now } = found;
+  const { version, path, sha256, bytes, judged, made, refine, now } = found;
   const { name, digest, spec } = version;
-  const files = made ? [...made.others, ...(isListOf(owner, path) ? [] : [{ path, sha256 }])] : [];
+  const files = contentOf(found);
   const key = refineKey({ pipeline: name, contractDigest: digest, files });
-  const attempts = owner.onPremises ? [] : (await deps.runs.attempts(name, key)).filter(({ status }) => status !== 'skipped');
+  const attempts = (await deps.runs.attempts(name, key)).filter(({ status }) => status !== 'skipped');
   const doneBy = attempts.at(-1)?.runId ?? null;
   const { answer: admission } = charge(await deps.breakers.get(name), name, { kind: 'dataset', key }, spec.limits, now);
   const taken = judged.instanceId !== null;
@@ -113,6 +113,13 @@ async function answer(deps: ApiDeps, found: Found): Promise<Plan> {
   };
 }
 
+/** What the work would be known by: its files with their digests. */
+function contentOf({ owner, path, sha256, made }: Found): { path: string; sha256: string }[] {
+  if (!made) return [];
+  const own = owner.onPremises ? made.remote.map((file) => ({ path: file.uri, sha256: file.sha256 })) : [{ path, sha256 }];
+  return [...made.others, ...(isListOf(owner, path) ? [] : own)];
+}
+
 function promotionsOf({ spec }: PipelineVersion): PlannedPromotion[] {
   return Object.entries(spec.environments).map(([environment, { start, approval, rollout, parity, targets }]) => ({
     environment,
@@ -138,8 +145,12 @@ async function refined(
   made: DatasetPlan,
 ): Promise<Plan['refine']> {
   if (owner.onPremises) {
-    made.notes.push('The rows stay on the premises: refining them is tried by who stands beside them');
-    return null;
+    made.notes.push(
+      'The rows stay on the premises: what the lake gets is the manifest; refining the rows is tried by who stands beside them',
+    );
+    if (made.remote.length === 0) return null;
+    const preview = await deps.engine.preview({ pipeline: version, files: [], remote: made.remote });
+    return { of: 'dataset', files: made.remote.length, preview };
   }
   const complete = made.dataset.state === 'complete' && made.missing.length === 0 && made.problem === null;
   const together = complete && made.others.length < MAX_TOGETHER;

@@ -1,9 +1,9 @@
 // Port `RefineEngine` with DuckDB in this process.
-import { RejectedError } from '../../../errors/errors.ts';
 import type { RefineEngine, Store } from '../../../ports/lake.ts';
 import { refuseForeignContainer } from '../lake.ts';
 import { allOf, sizeOf } from './dataset-files.ts';
 import { readGold } from './gold.ts';
+import { addressesOf, ofManifests } from './manifest-rows.ts';
 import { preview } from './preview.ts';
 import { refineDataset, refineGold } from './refine-dataset.ts';
 import { stageGold } from './stage.ts';
@@ -14,24 +14,17 @@ export interface RefineEngineOptions extends WorkshopOptions {
   store: Store;
 }
 
-/** Rows that stay on the premises are refined beside them; this engine works where the lake is. */
-function remoteData(pipeline: string): RejectedError {
-  return new RejectedError(
-    'data-on-premises',
-    `the rows of pipeline "${pipeline}" stay on the premises, so they are not refined here. Mend: let the training side refine them, or set "data: lake" and drop the rows themselves.`,
-  );
-}
-
 /** Makes the port. Nothing is opened or loaded before the first call. */
 export function createRefineEngine(options: RefineEngineOptions, workshop: Workshop = createWorkshop(options)): RefineEngine {
   const { container, bench, inTurn } = workshop;
   return {
     async refine(request) {
       refuseForeignContainer(request.container, options.lakeContainer);
-      if (request.remote && request.remote.length > 0) throw remoteData(request.pipeline.name);
-      const { pipeline, key, chain, runId, commit } = request;
-      const files = commit ? [] : await allOf(request.files);
-      return inTurn((duck) => refineDataset({ ...bench, duck, pipeline, key, files, commit, chain, runId }));
+      const { key, chain, runId, commit, remote } = request;
+      // Rows that stay on the premises are refined beside them: the tables here hold what their manifests say.
+      const pipeline = remote ? ofManifests(request.pipeline) : request.pipeline;
+      const files = commit || remote ? [] : await allOf(request.files);
+      return inTurn((duck) => refineDataset({ ...bench, duck, pipeline, key, files, commit, remote, chain, runId }));
     },
     async refineGold({ pipeline, key, silver, chain, runId }) {
       const work = { ...bench, pipeline, key, files: [], commit: undefined, chain, runId };
@@ -42,14 +35,19 @@ export function createRefineEngine(options: RefineEngineOptions, workshop: Works
     },
     async stage(request) {
       const { pipeline } = request;
-      return inTurn((duck) => stageGold(duck, tablesOf({ duck, container, pipeline }).gold, options.store, request));
+      return inTurn((duck) => {
+        const { gold } = tablesOf({ duck, container, pipeline });
+        if (pipeline.spec.data === 'on-premises') return addressesOf(duck, gold, request.gold);
+        return stageGold(duck, gold, options.store, request);
+      });
     },
     async size(request) {
       refuseForeignContainer(request.container, options.lakeContainer);
       return sizeOf(container, request.files);
     },
-    async preview({ pipeline, files }) {
-      return inTurn((duck) => preview({ ...bench, duck, pipeline }, files, bench.read));
+    async preview({ pipeline, files, remote }) {
+      const planned = remote ? ofManifests(pipeline) : pipeline;
+      return inTurn((duck) => preview({ ...bench, duck, pipeline: planned, remote }, files, bench.read));
     },
   };
 }

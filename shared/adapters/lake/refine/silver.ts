@@ -1,5 +1,6 @@
 // Silver's new rows from bronze. Plain CSV is read by DuckDB as it is while the plain check runs beside it; when it turns out not to
 // be plain, or a row that breaks a rule must be traced to its line, the work is done again the exact way.
+import type { RemoteFile } from '../../../ports/lake.ts';
 import { BadRows } from '../csv/bad-rows.ts';
 import {
   defineBronze,
@@ -12,6 +13,7 @@ import {
   type Fetched,
 } from './bronze.ts';
 import { LinesNeeded } from './expectations.ts';
+import { defineManifest } from './manifest-rows.ts';
 import { defineView, keepsOrder, needsPlaces, withoutRowOrder } from './sql-views.ts';
 import { makeContent, type Content } from './table-content.ts';
 import { appIdOf, pathsOf, type Work } from './work.ts';
@@ -26,6 +28,7 @@ export interface SilverRows {
 /** Fetches, reads and judges bronze, and runs silver's SQL over it. Rejects with the rule that was broken. */
 export async function silverRows(work: Work): Promise<SilverRows> {
   const { sources } = work.pipeline.spec;
+  if (work.remote) return manifested(work, work.remote);
   const fetched = work.commit ? fetchedCommit(sources, work.commit) : await fetchSources(work, sources, work.files);
   return (mayBePlain(fetched, work.plainFrom) ? await plainly(work, fetched) : null) ?? exactly(work, fetched);
 }
@@ -39,6 +42,15 @@ function request(work: Work, traces: Bronze['traces'], sql = work.pipeline.sql.s
     traces,
     paths: pathsOf(work),
   };
+}
+
+/** The rows are those of the manifest: they were judged when it landed. */
+async function manifested(work: Work, remote: readonly RemoteFile[]): Promise<SilverRows> {
+  const { duck } = work;
+  const traces = await defineManifest(duck, remote);
+  const bad = new BadRows(duck.dir, 'bad-silver.ndjson');
+  const content = await makeContent(duck, request(work, traces), bad).finally(() => bad.close());
+  return { content, readRows: remote.length, bad: [bad] };
 }
 
 async function exactly(work: Work, fetched: readonly Fetched[]): Promise<SilverRows> {

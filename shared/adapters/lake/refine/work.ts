@@ -11,6 +11,7 @@ import type { Snapshot } from '../delta/snapshot.ts';
 import { describeCommit, findTransaction, workTable, type WorkTable } from '../delta/table-files.ts';
 import { blobStorage } from '../delta/table-storage.ts';
 import type { WriteRequest } from '../delta/write.ts';
+import type { RemoteFile } from '../../../ports/lake.ts';
 import type { LandedFile, ReadLanded } from '../landed-file.ts';
 import type { Duck } from './duck.ts';
 import { rememberCommits } from './known-commits.ts';
@@ -36,6 +37,8 @@ export interface Work {
   files: readonly LandedFile[];
   /** Instead of files: a commit of the Delta table of a source. */
   commit: DeltaCommit | undefined;
+  /** Instead of files: what a manifest of the premises names. */
+  remote?: readonly RemoteFile[] | undefined;
   /** Causal chain and run, kept with every commit. */
   chain: readonly string[] | undefined;
   runId: string | undefined;
@@ -73,7 +76,8 @@ export function tablesOf({ duck, container, pipeline }: Pick<Work, 'duck' | 'con
 }
 
 /** What the dataset consists of, for messages. */
-export function pathsOf({ files, commit }: Pick<Work, 'files' | 'commit'>): string[] {
+export function pathsOf({ files, commit, remote }: Pick<Work, 'files' | 'commit' | 'remote'>): string[] {
+  if (remote) return remote.map(({ uri }) => uri);
   return commit ? [`${commit.path} version ${commit.version}`] : files.map(({ path }) => path);
 }
 

@@ -26,10 +26,13 @@ import { createApi } from './harness.ts';
 const at = minute(0);
 
 /** An API over stores in memory and a lake in this process, with a pipeline "p" that the edit changes. */
-async function planned(edit: (spec: PipelineVersion['spec']) => void = () => undefined, more: Partial<ApiDeps> = {}) {
+async function planned(
+  edit: (spec: PipelineVersion['spec'], sql: PipelineVersion['sql']) => void = () => undefined,
+  more: Partial<ApiDeps> = {},
+) {
   const rig = await makeRig();
   const version = pipelineOf({ source: { badRows: 'quarantine' } });
-  edit(version.spec);
+  edit(version.spec, version.sql);
   const lake = { account: 'lake', container: rig.name };
   const files = createLake(rig.service, { container: rig.name });
   const api = createApi({ engine: rig.engine, store: rig.store, lake, files, ...more });
@@ -267,15 +270,27 @@ describe('a request for a plan', () => {
     expect(await deps.audit.list(at.slice(0, 10), 10)).toEqual([]);
   });
 
-  it('says that rows on the premises are not refined here', async () => {
-    const { plan } = await planned((spec) => (spec.data = 'on-premises'));
-    const manifest = JSON.stringify({ dataset: 'd', files: [{ uri: 's3://site/a.csv', bytes: 3, sha256: sha256('abc') }] });
+  it('says of rows on the premises that the lake gets the manifest, and what becomes of that', async () => {
+    const { plan, version, deps } = await planned((spec, sql) => {
+      spec.data = 'on-premises';
+      Object.assign(sql, { silver: 'SELECT uri, bytes, sha256 FROM manifest', gold: 'SELECT * FROM silver ORDER BY uri' });
+    });
+    const files = [{ path: 'site://plant/a.csv', sha256: sha256('abc') }];
+    const manifest = JSON.stringify({ dataset: 'd', files: [{ uri: files[0]!.path, bytes: 3, sha256: files[0]!.sha256 }] });
 
-    expect((await plan(manifest, '?as=m.json')).body).toMatchObject({
+    const { body } = await plan(manifest, '?as=m.json');
+
+    expect(body).toMatchObject({
       verdict: { kind: 'accepted' },
-      refine: null,
+      starts: true,
+      refine: { of: 'dataset', files: 1, preview: { refused: null, readRows: 1, layers: [{}, { layer: 'gold', rowsAfter: 1 }] } },
       notes: [expect.stringContaining('premises') as string],
     });
+    // The same files in a manifest written otherwise are the same work.
+    const key = refineKey({ pipeline: 'p', contractDigest: version.digest, files });
+    const done = runOf('refine', 'done', { pipeline: 'p', key, status: 'succeeded', runId: `refine-p-${key.slice(0, 16)}-a1` });
+    await deps.runs.open(done);
+    expect((await plan(`${manifest}\n`, '?as=other.json')).body).toMatchObject({ starts: false, doneBy: expect.any(String) as string });
     expect((await plan('{}', '?as=m.json')).body.verdict).toMatchObject({ kind: 'quarantined', rule: 'manifest-invalid' });
   });
 });

@@ -320,14 +320,3 @@ describe('values that were set aside', () => {
     expect(refined).toMatchObject({ quarantinedRows: 1, silver: { rows: 2 } });
   });
 });
-
-describe('data on the premises', () => {
-  it('is not refined here', async () => {
-    const rig = await makeRig();
-    const remote = [{ uri: 's3://b/a.csv', sha256: KEY, bytes: 1 }];
-
-    const { code } = await rejection(rig.engine.refine({ pipeline: pipelineOf(), key: KEY, container: rig.name, files: [], remote }));
-
-    expect(code).toBe('data-on-premises');
-  });
-});
