@@ -22,7 +22,8 @@ export function pythonTypes(): string {
 function typeOf(schema: Schema, name: string, classes: string[]): string {
   if (schema.const !== undefined) return `Literal[${literal(schema.const)}]`;
   if (schema.enum) return `Literal[${schema.enum.map(literal).join(', ')}]`;
-  if (schema.anyOf) return [...new Set(schema.anyOf.map((one) => typeOf(one, name, classes)))].join(' | ');
+  // What a union is of has names of its own, by `title`: two classes of one name would be one.
+  if (schema.anyOf) return [...new Set(schema.anyOf.map((one) => typeOf(one, one.title ?? name, classes)))].join(' | ');
   switch (schema.type) {
     case 'string':
       return 'str';

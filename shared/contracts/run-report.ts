@@ -1,6 +1,7 @@
 // What a component says it did (protocol 1). Written by components/protocol, read here; nothing is taken from log lines.
 import * as z from 'zod';
 import { Instant, Sha256 } from './identifiers.ts';
+import { Cell } from './rows.ts';
 
 /** A path inside a folder that a report or a manifest names: relative, no `..`, no backslash. */
 const RelativePath = z
@@ -17,13 +18,27 @@ const FileDigest = z.object({ path: RelativePath, sha256: Sha256, bytes: z.numbe
 /** Finite number: JSON has no NaN, and a gate must never see one. */
 const Finite = z.number().refine(Number.isFinite, 'expected a finite number');
 
-/** Rows with the predictions that the training side made for them: what every target must reproduce. */
+/** A class that the training side predicts: its label, and its probability where the model gives one. */
+export const GoldenClass = z.object({ label: z.string(), probability: Finite.optional() }).meta({ title: 'GoldenClass' });
+
+/** A number that the training side predicts. */
+export const GoldenValue = z.object({ value: Finite }).meta({ title: 'GoldenValue' });
+
+/** `value` says that it is a number: reports from before this was said put the same number, rounded, into `label` too. */
+export const GoldenPrediction = z.union([GoldenValue, GoldenClass], {
+  error: 'expected a class ({ label, probability? }) or a number ({ value })',
+});
+export type GoldenPrediction = z.infer<typeof GoldenPrediction>;
+
+/**
+ * Rows as a caller would send them, with the predictions that the training side made for them: what every target must reproduce.
+ * `tolerance` is the largest difference of a probability or a value. Reports from before rows could hold texts have the number of a
+ * category's level instead, which the server takes as well.
+ */
 export const GoldenSet = z.object({
-  rows: z.array(z.array(Finite)).min(1).max(1000),
-  predictions: z
-    .array(z.object({ label: z.string(), probability: Finite.optional() }))
-    .min(1)
-    .max(1000),
+  columns: z.array(z.string().min(1)).min(1).max(10_000).optional().describe('Names of the values of a row, in their order'),
+  rows: z.array(z.array(Cell)).min(1).max(1000),
+  predictions: z.array(GoldenPrediction).min(1).max(1000),
   tolerance: Finite.min(0),
 });
 export type GoldenSet = z.infer<typeof GoldenSet>;

@@ -22,6 +22,12 @@ export const EndpointState = z.strictObject({
 });
 export type EndpointState = z.infer<typeof EndpointState>;
 
-/** One answer of an endpoint. */
-export const Prediction = z.strictObject({ label: z.string(), probability: z.number().nullable() });
+/** A class that an endpoint answers with. */
+export const ClassPrediction = z.strictObject({ label: z.string(), probability: z.number().nullable() });
+
+/** A number that an endpoint answers with. */
+export const ValuePrediction = z.strictObject({ value: z.number() });
+
+/** One answer of an endpoint: a class, or a number. */
+export const Prediction = z.union([ClassPrediction, ValuePrediction]);
 export type Prediction = z.infer<typeof Prediction>;

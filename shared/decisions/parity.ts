@@ -1,9 +1,12 @@
 // Do an endpoint's answers equal the training side's own predictions for the same rows?
-import type { GoldenSet } from '../contracts/run-report.ts';
+import type { GoldenPrediction, GoldenSet } from '../contracts/run-report.ts';
 import type { ParityResult } from '../contracts/runs.ts';
 import type { Prediction } from '../contracts/serving.ts';
 
-/** Compares label by label, and probabilities within the golden set's tolerance where both sides give one. */
+/**
+ * Row by row. Classes: the same label, and probabilities within the golden set's tolerance where both sides give one. Numbers: within the
+ * tolerance. A class never equals a number, whatever its label reads like.
+ */
 export function compareWithGolden(golden: GoldenSet, answers: readonly Prediction[]): ParityResult {
   let agreeing = 0;
   let worst: string | null = null;
@@ -16,9 +19,18 @@ export function compareWithGolden(golden: GoldenSet, answers: readonly Predictio
   return { rowsChecked: golden.predictions.length, rowsAgreeing: agreeing, worst };
 }
 
-function differenceOf(expected: { label: string; probability?: number | undefined }, answer: Prediction, tolerance: number): string | null {
+function differenceOf(expected: GoldenPrediction, answer: Prediction, tolerance: number): string | null {
+  if ('value' in expected) {
+    if (!('value' in answer)) return `expected the number ${expected.value}, the endpoint says the class ${answer.label}`;
+    return farApart('value', expected.value, answer.value, tolerance);
+  }
+  if ('value' in answer) return `expected the class ${expected.label}, the endpoint says the number ${answer.value}`;
   if (expected.label !== answer.label) return `expected ${expected.label}, the endpoint says ${answer.label}`;
   if (expected.probability === undefined || answer.probability === null) return null;
-  const distance = Math.abs(expected.probability - answer.probability);
-  return distance <= tolerance ? null : `probability differs by ${distance.toExponential(2)}, tolerance ${tolerance}`;
+  return farApart('probability', expected.probability, answer.probability, tolerance);
+}
+
+function farApart(what: string, expected: number, found: number, tolerance: number): string | null {
+  const distance = Math.abs(expected - found);
+  return distance <= tolerance ? null : `${what} differs by ${distance.toExponential(2)}, tolerance ${tolerance}`;
 }

@@ -1,5 +1,5 @@
 // Is a run report one that may be believed? Everything that is wrong with it is said; nothing is guessed.
-import { RunReport, type ModelDescription } from '../contracts/run-report.ts';
+import { type GoldenSet, type ModelDescription, RunReport } from '../contracts/run-report.ts';
 import { RejectedError } from '../errors/errors.ts';
 import { digestOfFiles } from './digest.ts';
 
@@ -9,14 +9,18 @@ export function believableReport(runId: string, bytes: Uint8Array | null): RunRe
   if (report.status === 'failed') {
     throw new RejectedError('component-failed', `The component ${report.component.name} of ${runId} failed: ${errorOf(report)}`);
   }
-  const golden = report.golden;
-  if (golden && golden.rows.length !== golden.predictions.length) {
-    throw new RejectedError(
-      'report-invalid',
-      `The golden set of ${runId} has ${golden.rows.length} rows and ${golden.predictions.length} predictions`,
-    );
-  }
+  const problem = report.golden && problemOf(report.golden);
+  if (problem) throw new RejectedError('report-invalid', `The golden set of ${runId} ${problem}`);
   return report;
+}
+
+/** What keeps a golden set from being compared row by row, or null. */
+function problemOf({ columns, rows, predictions }: GoldenSet): string | null {
+  if (rows.length !== predictions.length) return `has ${rows.length} rows and ${predictions.length} predictions`;
+  const kinds = new Set(predictions.map((one) => ('value' in one ? 'numbers' : 'classes')));
+  if (kinds.size > 1) return 'expects numbers for some rows and classes for others; a model answers with one of the two';
+  const odd = columns ? rows.findIndex((row) => row.length !== columns.length) : -1;
+  return columns && odd >= 0 ? `names ${columns.length} columns, its row ${odd} has ${rows[odd]?.length ?? 0} values` : null;
 }
 
 /** Checks the bytes of a run report, and that it describes a model whose digest is that of its files. */

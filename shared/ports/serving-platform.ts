@@ -1,4 +1,5 @@
 // Where models are served, and the bucket that the platform loads them from.
+import type { InputRow } from '../contracts/rows.ts';
 import type { EndpointState, Prediction, ServingRequest } from '../contracts/serving.ts';
 
 export interface EndpointPlace {
@@ -15,8 +16,8 @@ export interface ServingPlatform {
   read(place: EndpointPlace): Promise<EndpointState>;
   /** Back to `configName`; null = the endpoint was not there before: delete it. */
   restore(place: EndpointPlace, configName: string | null): Promise<'restored' | 'deleted' | 'unchanged'>;
-  /** Rows of numbers in, one prediction per row out. Timeout 70 s. */
-  invoke(place: EndpointPlace, rows: number[][]): Promise<Prediction[]>;
+  /** Rows in, one prediction per row out: a class or a number, as the model has it. Timeout 70 s. */
+  invoke(place: EndpointPlace, rows: readonly InputRow[]): Promise<Prediction[]>;
   probe(region: string): Promise<{ identity: string }>;
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sluice_protocol import Component, ComponentError, GoldenSet, Outcome, Prediction, Slice, StepArguments, run_component
+from sluice_protocol import Component, ComponentError, GoldenSet, Outcome, PredictedValue, Prediction, Slice, StepArguments, run_component
 from steps import environment, report_of, run_step
 
 COMPONENT = Component('test-step', '1.2.3')
@@ -68,6 +68,41 @@ def test_nan_in_a_slice_or_in_data_fails_the_step_too(tmp_path: Path) -> None:
 def test_golden_rows_and_predictions_must_pair_up(tmp_path: Path) -> None:
     golden = GoldenSet(rows=[[1], [2]], predictions=[Prediction('a', 0.9)], tolerance=1e-6)
 
+    assert run_component(COMPONENT, lambda _: Outcome(golden=golden), ['--out', str(tmp_path)]) == 1
+    assert report_of(tmp_path)['error']['code'] == 'report-invalid'
+
+
+def test_golden_rows_are_written_as_callers_write_them(tmp_path: Path) -> None:
+    rows = [[24, 'RENT', None, True, np.float64(0.5), np.int64(3)], [0, '', 1.5, False, -2, 4]]
+    classes = GoldenSet(rows, [Prediction('a', 0.9, (('a', 0.9), ('b', 0.1))), Prediction('b')], 1e-6, ('a', 'b', 'c', 'd', 'e', 'f'))
+    numbers = GoldenSet([[1], [2]], [PredictedValue(235.5), PredictedValue(np.float64(-1))], 1e-6)
+
+    for golden in (classes, numbers):
+        assert run_component(COMPONENT, lambda _, golden=golden: Outcome(golden=golden), ['--out', str(tmp_path / str(len(golden.columns)))]) == 0  # type: ignore[misc]
+
+    assert report_of(tmp_path / '6')['golden'] == {
+        'columns': ['a', 'b', 'c', 'd', 'e', 'f'],
+        'rows': [[24, 'RENT', None, True, 0.5, 3], [0, '', 1.5, False, -2, 4]],
+        'predictions': [
+            {'label': 'a', 'probability': 0.9, 'top': [{'label': 'a', 'probability': 0.9}, {'label': 'b', 'probability': 0.1}]},
+            {'label': 'b'},
+        ],
+        'tolerance': 1e-6,
+    }
+    assert report_of(tmp_path / '0')['golden'] == {'rows': [[1], [2]], 'predictions': [{'value': 235.5}, {'value': -1}], 'tolerance': 1e-6}
+
+
+@pytest.mark.parametrize(
+    'golden',
+    [
+        GoldenSet([[math.nan]], [PredictedValue(1)], 0),
+        GoldenSet([[b'x']], [PredictedValue(1)], 0),  # type: ignore[list-item]  # what a careless component would do
+        GoldenSet([[1]], [PredictedValue(math.inf)], 0),
+        GoldenSet([[1], [2]], [PredictedValue(1), Prediction('a')], 0),  # type: ignore[arg-type]
+        GoldenSet([[1, 2]], [Prediction('a')], 0, ('one',)),
+    ],
+)
+def test_golden_rows_that_nobody_could_send_or_compare_fail_the_step(tmp_path: Path, golden: GoldenSet) -> None:
     assert run_component(COMPONENT, lambda _: Outcome(golden=golden), ['--out', str(tmp_path)]) == 1
     assert report_of(tmp_path)['error']['code'] == 'report-invalid'
 

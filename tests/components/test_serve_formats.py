@@ -35,6 +35,51 @@ def test_golden_rows_get_the_answers_of_xgboost(server: Served, credit: Credit, 
     assert answer['model']['digest'] == credit.report['model']['digest']
 
 
+def test_golden_rows_are_rows_as_a_caller_writes_them(server: Served, credit: Credit) -> None:
+    golden = credit.report['golden']
+    described = json.loads((credit.root / 'preprocess' / 'columns.json').read_text())['columns']
+    assert golden['columns'] == [column['name'] for column in described]
+    for place, column in enumerate(described):
+        cells = [row[place] for row in golden['rows']]
+        if column['kind'] == 'category':
+            assert set(cells) <= set(column['levels']), column['name']
+        else:
+            assert all(isinstance(cell, int | float) or (cell is None and column['missing']) for cell in cells), column['name']
+    assert None in [cell for row in golden['rows'] for cell in row]
+
+    named = [dict(zip(golden['columns'], row, strict=True)) for row in golden['rows']]
+    without = [{name: cell for name, cell in row.items() if cell is not None} for row in named]
+    answers = [server.ask('POST', '/invocations', {'instances': rows})[1]['predictions'] for rows in (golden['rows'], named, without)]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_golden_rows_of_older_reports_get_the_same_answers(server: Served, credit: Credit) -> None:
+    """Before rows could hold texts, a category in them was the number of its level, and a row with a missing value was none."""
+    described = json.loads((credit.root / 'preprocess' / 'columns.json').read_text())['columns']
+    rows = [row for row in credit.report['golden']['rows'] if None not in row]
+    older = [
+        [column['levels'].index(cell) if column['kind'] == 'category' else cell for cell, column in zip(row, described, strict=True)] for row in rows
+    ]
+    answers = [server.ask('POST', '/invocations', {'instances': given})[1]['predictions'] for given in (rows, older)]
+    assert answers[0] == answers[1] and len(rows) > 10
+
+
+@pytest.mark.parametrize(
+    ('changed', 'told'),
+    [
+        ({'person_age': 'old'}, 'data[0] (person_age) is "old", not a number'),
+        ({'person_age': None}, 'data[0] (person_age) is null, not a number'),
+        ({'loan_grade': 'Z'}, 'data[0] (loan_grade) is "Z"; allowed is A, B'),
+        ({'loan_garde': 'A'}, "data[0] has the unknown column 'loan_garde'; this model takes person_age, person_income"),
+        ({'__proto__': {}}, 'unknown column'),
+    ],
+)
+def test_named_rows_that_cannot_be_are_told_by_column(server: Served, credit: Credit, changed: dict[str, object], told: str) -> None:
+    row = dict(zip(credit.report['golden']['columns'], ROW, strict=True))
+    status, answer = server.ask('POST', '/score', {'data': [{**row, **changed}]})
+    assert (status, told in answer['error']) == (400, True), answer
+
+
 def test_texts_numbers_and_missing_values_are_understood(server: Served, credit: Credit) -> None:
     described = json.loads((credit.root / 'convert' / 'model' / 'preprocessing.json').read_text())
     medians = {item['column']: item['value'] for item in described['transforms'] if item['kind'] == 'median'}

@@ -6,6 +6,7 @@ import {
   type MemoryTrainingOptions,
 } from '../../shared/adapters/memory/training-backend.ts';
 import type { MemoryServing } from '../../shared/adapters/memory/serving-platform.ts';
+import type { InputRow } from '../../shared/contracts/rows.ts';
 import type { JobSpec } from '../../shared/contracts/training.ts';
 import { digestOfFiles, sha256Hex } from '../../shared/decisions/digest.ts';
 import type { Store } from '../../shared/ports/lake.ts';
@@ -16,8 +17,8 @@ export const GOLDEN_ROWS = [
   [2, -70],
   [3, -80],
 ];
-export const answerTo = (row: readonly number[]): { label: string; probability: number } => ({
-  label: `cell-${row[0]}`,
+export const answerTo = (row: InputRow): { label: string; probability: number } => ({
+  label: `cell-${String(Object.values(row)[0])}`,
   probability: 0.75,
 });
 

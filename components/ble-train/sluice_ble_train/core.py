@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sluice_ble_train.network import Network, train
 from sluice_ble_train.params import TrainParams
-from sluice_ble_train.readings import Readings
+from sluice_ble_train.readings import BEACONS, Readings
 from sluice_ble_train.scores import majority_share, ranking, scores, slices_by_column
 from sluice_ble_train.split import Split, duplicate_groups, grouped_split, leaked_rows, random_split
 from sluice_protocol import ComponentError, GoldenSet, Prediction, Slice
@@ -81,6 +81,7 @@ def golden_set(network: Network, signals: Sequence[tuple[int, ...]], wanted: int
         rows=[signals[row] for row in chosen],
         predictions=[_prediction(network, order[row], [float(probabilities[row, column]) for column in order[row]]) for row in chosen],
         tolerance=TOLERANCE,
+        columns=BEACONS,
     )
 
 

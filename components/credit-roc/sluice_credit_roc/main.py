@@ -65,7 +65,7 @@ def judge_step(arguments: StepArguments) -> Outcome:
         artifacts=[model.archive, *(file_digest(out / name) for name in (PICTURE, CURVE, TABLE))],
         model=model,
         plots=[_plot(curve)],
-        golden=golden_set(raw, predictions, schema.classes, wanted),
+        golden=golden_set(schema, raw, predictions, wanted),
         data={'features': [column.name for column in schema.columns], 'label': schema.label.name, 'classes': list(schema.classes)},
         packages={**_texts(inference.get('packages')), 'numpy': np.__version__, **backend.packages},
         accelerator=_accelerator(inference, backend),

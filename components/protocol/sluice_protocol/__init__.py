@@ -22,10 +22,12 @@ from sluice_protocol.redact import redact_urls
 from sluice_protocol.report import (
     PROTOCOL,
     REPORT_NAME,
+    Cell,
     Component,
     GoldenSet,
     ModelDescription,
     Outcome,
+    PredictedValue,
     Prediction,
     Slice,
 )
@@ -40,6 +42,7 @@ __all__ = [
     'MODEL',
     'PROTOCOL',
     'REPORT_NAME',
+    'Cell',
     'Component',
     'ComponentError',
     'FileDigest',
@@ -48,6 +51,7 @@ __all__ = [
     'Number',
     'Outcome',
     'Parameter',
+    'PredictedValue',
     'Prediction',
     'Slice',
     'Step',

@@ -43,14 +43,19 @@ class Model(TypedDict):
     archive: ModelArchive
 
 
-class GoldenPrediction(TypedDict):
+class GoldenValue(TypedDict):
+    value: float
+
+
+class GoldenClass(TypedDict):
     label: str
     probability: NotRequired[float]
 
 
 class Golden(TypedDict):
-    rows: list[list[float]]
-    predictions: list[GoldenPrediction]
+    columns: NotRequired[list[str]]
+    rows: list[list[float | str | bool | None]]
+    predictions: list[GoldenValue | GoldenClass]
     tolerance: float
 
 

@@ -38,29 +38,37 @@ class Slice:
     metrics: Mapping[str, float]
 
 
+Cell = float | str | bool | None
+"""A value of a row as JSON holds it: a category is its text, what is missing is None."""
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """What the training side answers for one golden row.
-
-    A class: its label, its probability, and the best few of both. A number: `value`, and as `label` the same rounded to text.
-    """
+    """The class that the training side answers with for a golden row: its label, its probability, and the best few of both."""
 
     label: str
     probability: float | None = None
     top: Sequence[tuple[str, float]] = ()
-    value: float | None = None
+
+
+@dataclass(frozen=True)
+class PredictedValue:
+    """The number that the training side answers with for a golden row."""
+
+    value: float
 
 
 @dataclass(frozen=True)
 class GoldenSet:
-    """Raw input rows with the training side's own predictions; every target must repeat them within `tolerance`.
+    """Raw input rows, as a caller sends them, with the training side's own predictions; every target must repeat them within `tolerance`.
 
-    A category is the number of its level, so that a row is numbers only.
+    `columns` are the names of the values of a row, in their order, where the rows have names. Predictions are all of one kind.
     """
 
-    rows: Sequence[Sequence[float]]
-    predictions: Sequence[Prediction]
+    rows: Sequence[Sequence[Cell]]
+    predictions: Sequence[Prediction] | Sequence[PredictedValue]
     tolerance: float
+    columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -142,21 +150,32 @@ def golden_json(golden: GoldenSet) -> dict[str, object]:
     """A golden set; rows and predictions must pair up, because they are compared one by one."""
     if len(golden.rows) != len(golden.predictions):
         raise ComponentError('report-invalid', f'{len(golden.rows)} golden rows but {len(golden.predictions)} predictions')
+    if len({type(prediction) for prediction in golden.predictions}) > 1:
+        raise ComponentError('report-invalid', 'golden predictions are classes or numbers, not both in one set')
+    if golden.columns and (odd := [row for row in golden.rows if len(row) != len(golden.columns)]):
+        raise ComponentError('report-invalid', f'a golden row has {len(odd[0])} values, but {len(golden.columns)} columns are named')
     return {
-        'rows': [[finite(value, 'golden row') for value in row] for row in golden.rows],
+        **({'columns': list(golden.columns)} if golden.columns else {}),
+        'rows': [[cell_json(value, 'golden row') for value in row] for row in golden.rows],
         'predictions': [_prediction_json(prediction) for prediction in golden.predictions],
         'tolerance': finite(golden.tolerance, 'golden tolerance'),
     }
 
 
-def _prediction_json(prediction: Prediction) -> dict[str, object]:
-    if prediction.probability is None and prediction.value is None:
-        raise ComponentError('report-invalid', f'the golden prediction {prediction.label!r} has neither a probability nor a value')
+def cell_json(value: object, what: str) -> int | float | str | bool | None:
+    """A value of a row: a text, true, false, None, or a finite number."""
+    if value is None or isinstance(value, bool):
+        return value
+    return str(value) if isinstance(value, str) else finite(value, what)
+
+
+def _prediction_json(prediction: Prediction | PredictedValue) -> dict[str, object]:
+    if isinstance(prediction, PredictedValue):
+        return {'value': finite(prediction.value, 'golden value')}
     found: dict[str, object] = {'label': prediction.label}
-    if prediction.value is not None:
-        found['value'] = finite(prediction.value, 'golden value')
     if prediction.probability is not None:
         found['probability'] = finite(prediction.probability, 'golden probability')
+    if prediction.top:
         found['top'] = [{'label': label, 'probability': finite(value, 'golden probability')} for label, value in prediction.top]
     return found
 

@@ -4,11 +4,12 @@ JSON: `{"name", "kind": "number", "minimum", "maximum", "missing"?, "whole"?}` o
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice_protocol import ComponentError, parse_json_object, read_text
+from sluice_protocol import Cell, ComponentError, parse_json_object, read_text
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,19 @@ def columns_of(described: object) -> tuple[Column, ...]:
     if len({column.name for column in columns}) != len(columns) or not columns:
         raise ValueError('columns must have names of their own')
     return columns
+
+
+def row_cells(row: Iterable[float], columns: Sequence[Column]) -> list[Cell]:
+    """A row of numbers as a caller would write it: texts for categories, None for what is missing, whole numbers without a point."""
+    return [_cell(value, column) for value, column in zip(row, columns, strict=True)]
+
+
+def _cell(value: float, column: Column) -> Cell:
+    if math.isnan(value):
+        return None
+    if isinstance(column, CategoryColumn):
+        return column.levels[int(value)]
+    return int(value) if float(value).is_integer() else float(value)
 
 
 def write_schema(path: Path, schema: Schema) -> None:

@@ -3,7 +3,6 @@
 The model that is shipped is the one that was measured: it has not seen the test rows.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 from sklearn.model_selection import train_test_split
 
-from sluice_protocol import ComponentError, GoldenSet, Prediction
+from sluice_protocol import ComponentError, GoldenSet, PredictedValue
 from sluice_ridge_train.params import TrainParams
 from sluice_tabular import Floats, NumberColumn, Schema, Table
 
@@ -81,13 +80,12 @@ def _error(table: Table, params: TrainParams, seed: int) -> float:
 
 
 def _golden(rows: Floats, predicted: Floats, wanted: int) -> GoldenSet:
-    """Test rows, spread evenly; none whose sixth decimal stands on the edge, where the last bit of a sum would change the label."""
-    scaled = np.abs(predicted) * 1e6
-    clear = np.flatnonzero(np.abs(scaled - np.floor(scaled) - 0.5) > 0.01)
-    count = min(wanted, len(clear))
-    chosen: Sequence[int] = [int(clear[index * len(clear) // count]) for index in range(count)]
+    """Test rows, spread evenly."""
+    count = min(wanted, len(predicted))
+    chosen = [index * len(predicted) // count for index in range(count)]
     return GoldenSet(
         rows=[rows[row].tolist() for row in chosen],
-        predictions=[Prediction(label=f'{predicted[row]:.6f}', value=float(predicted[row])) for row in chosen],
+        predictions=[PredictedValue(float(predicted[row])) for row in chosen],
         tolerance=TOLERANCE,
+        columns=[column.name for column in SCHEMA.columns],
     )

@@ -11,9 +11,9 @@ from sluice_serve.model import Classifier, Model, Regressor, ranking
 
 @dataclass(frozen=True)
 class Answers:
-    """Parallel lists, one entry per row. `values` is there for a model of numbers, the probabilities for one of classes."""
+    """Parallel lists, one entry per row: `values` for a model of numbers, the others for one of classes."""
 
-    labels: list[str]
+    labels: list[str] = field(default_factory=list)
     probabilities: list[float] = field(default_factory=list)
     topLabels: list[list[str]] = field(default_factory=list)
     topProbabilities: list[list[float]] = field(default_factory=list)
@@ -21,9 +21,9 @@ class Answers:
     values: list[float] | None = None
 
     def to_json(self, model: Model) -> list[dict[str, object]]:
-        """`{label, probability, top: [{label, probability}], probabilities?: {label: probability}}` per row, or `{label, value}`."""
+        """`{label, probability, top: [{label, probability}], probabilities?: {label: probability}}` per row, or `{value}`."""
         if self.values is not None:
-            return [{'label': label, 'value': value} for label, value in zip(self.labels, self.values, strict=True)]
+            return [{'value': value} for value in self.values]
         classes = model.classes if isinstance(model, Classifier) else ()
         found: list[dict[str, object]] = []
         for index, label in enumerate(self.labels):
@@ -45,16 +45,10 @@ class Answers:
         return ''.join(f'{label},{value!r}\n' for label, value in zip(self.labels, self.probabilities, strict=True))
 
 
-def number_label(value: float) -> str:
-    """A number as a label: six decimals, enough to tell answers apart and few enough to hide the last bits of a sum."""
-    return f'{value:.6f}'
-
-
 def predict(model: Model, rows: Sequence[Sequence[float]], *, full: bool = False) -> Answers:
     """Answers for checked rows."""
     if isinstance(model, Regressor):
-        values: list[float] = model.values(rows).tolist()
-        return Answers(labels=[number_label(value) for value in values], values=values)
+        return Answers(values=model.values(rows).tolist())
     if not isinstance(model, Classifier):
         raise TypeError(f'{type(model).__name__} is neither a classifier nor a regressor')
     probabilities = model.probabilities(rows)

@@ -1,18 +1,20 @@
 """Checks input rows: shape, finiteness, bounds and levels of each column. The message names row, column and what was expected.
 
-Every dialect ends here, so that the same bad row gets the same answer everywhere. A category is given as its text or as the number of
-its level, which is how golden rows hold it; what may be missing is null. Out come numbers only: levels, and NaN for missing.
+Every dialect ends here, so that the same bad row gets the same answer everywhere. A row is a list of values, or an object of values by
+column. A category is given as its text, or as the number of its level, which is how golden rows of older reports hold it; what may be missing
+is null, or left out of an object. Out come numbers only: levels, and NaN for missing.
 """
 
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sluice_serve.exchange import BadRequest
 from sluice_serve.model import Model
 from sluice_tabular import CategoryColumn, Column
 
+_MAX_NAMES = 20
 _NUMBER = re.compile(r'[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?')
 
 
@@ -51,11 +53,25 @@ def check_rows(rows: object, model: Model, limit: int, what: str) -> list[list[f
 
 
 def _row(row: object, features: Sequence[Column], where: str) -> list[float]:
+    if isinstance(row, dict):
+        return _named(row, features, where)
     if not isinstance(row, list):
         raise BadRequest(f'{where} must be a list of {len(features)} {_kind(features)}, found {type(row).__name__}')
     if len(row) != len(features):
         raise BadRequest(f'{where} has {len(row)} values; expected {len(features)}: {features[0].name} to {features[-1].name}')
     return [_value(value, feature, f'{where}[{column}]') for column, (value, feature) in enumerate(zip(row, features, strict=True))]
+
+
+def _named(row: Mapping[str, object], features: Sequence[Column], where: str) -> list[float]:
+    names = [feature.name for feature in features]
+    if unknown := [name for name in row if name not in names]:
+        raise BadRequest(f'{where} has the unknown column {unknown[0][:80]!r}; this model takes {_listed(names)}')
+    # Only what may be missing may be left out: the check of its value says so.
+    return [_value(row.get(feature.name), feature, where) for feature in features]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ', '.join(names) if len(names) <= _MAX_NAMES else f'{", ".join(names[:_MAX_NAMES])} and {len(names) - _MAX_NAMES} more'
 
 
 def _kind(features: Sequence[Column]) -> str:

@@ -1,5 +1,6 @@
 // Ports ServingPlatform and ArtifactStore in memory: endpoints that change by the clock they are given, and come up or not as they are told.
 // For tests and dry runs; deterministic, nothing is served but what `predict` says.
+import type { InputRow } from '../../contracts/rows.ts';
 import type { EndpointState, Prediction, ServingRequest } from '../../contracts/serving.ts';
 import { digestOf } from '../../decisions/digest.ts';
 import { RejectedError, TransientError } from '../../errors/errors.ts';
@@ -13,7 +14,7 @@ export interface MemoryServingOptions {
   /** Why a model never gets healthy, or null (default) when it does. */
   unhealthy?: (request: ServingRequest) => string | null;
   /** What a served model answers; default: every row is "unknown". */
-  predict?: (request: ServingRequest, rows: readonly number[][]) => Prediction[];
+  predict?: (request: ServingRequest, rows: readonly InputRow[]) => Prediction[];
 }
 
 /** The platform, its bucket, and the place where a test puts objects. */

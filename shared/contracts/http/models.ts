@@ -1,6 +1,7 @@
 // Model versions, promotions and what serves, over HTTP.
 import * as z from 'zod';
 import { Instant, Name, RunId, Sha256 } from '../identifiers.ts';
+import { InputRow } from '../rows.ts';
 import { ModelVersion, Promotion, ServingEntry } from '../runs.ts';
 import { Prediction } from '../serving.ts';
 import { limit, listOf, operation, type Operation, reason } from './operation.ts';
@@ -24,7 +25,7 @@ export const PromotionAnswer = z.strictObject({
 });
 export const ServedAt = z.strictObject({ endpoint: z.string(), time: Instant, entry: ServingEntry.nullable() });
 export const InvokeRequest = z.strictObject({
-  rows: z.array(z.array(z.number()).min(1).max(10_000)).min(1).max(1000),
+  rows: z.array(InputRow).min(1).max(1000),
 });
 export const InvokeAnswer = z.strictObject({ endpoint: z.string(), modelDigest: Sha256, predictions: z.array(Prediction) });
 

@@ -2,6 +2,7 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import * as z from 'zod';
 import { runIdParts } from '../../../contracts/identifiers.ts';
+import { Cell } from '../../../contracts/rows.ts';
 import { pipelineOfCase } from '../../../decisions/quarantine.ts';
 import { CALL_MS, putBlob, readBlob, storageError } from '../storage.ts';
 
@@ -42,24 +43,36 @@ export async function removeCorrections(container: ContainerClient, pipeline: st
 }
 
 const Report = z.looseObject({
-  golden: z.looseObject({ rows: z.array(z.array(z.number())), predictions: z.array(z.unknown()) }).optional(),
+  golden: z.looseObject({ rows: z.array(z.array(Cell)), predictions: z.array(z.unknown()) }).optional(),
 });
 
-/** Whether every number of a golden row is one of the person's row in gold, each as often as it occurs. */
-export function isTheirs(golden: readonly number[], row: readonly number[]): boolean {
+/**
+ * Whether every value of a golden row is one of the person's row in gold, each as often as it occurs. What is missing in it says nothing;
+ * a row of nothing else is nobody's.
+ */
+export function isTheirs(golden: readonly Cell[], row: readonly Cell[]): boolean {
   const left = [...row];
-  return golden.every((value) => {
-    const at = left.findIndex((each) => Math.abs(each - value) <= 1e-9 * Math.max(1, Math.abs(value)));
-    if (at !== -1) left.splice(at, 1);
-    return at !== -1;
-  });
+  const said = golden.filter((value) => value !== null);
+  return (
+    said.length > 0 &&
+    said.every((value) => {
+      const at = left.findIndex((each) => isSame(each, value));
+      if (at !== -1) left.splice(at, 1);
+      return at !== -1;
+    })
+  );
 }
 
-/** Takes golden rows away that were made of these rows of gold (numbers only: golden rows have no names). */
+function isSame(a: Cell | undefined, b: Cell): boolean {
+  if (typeof a !== 'number' || typeof b !== 'number') return a === b;
+  return Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(b));
+}
+
+/** Takes golden rows away that were made of these rows of gold: by value, because golden rows may go without names of columns. */
 export async function eraseGolden(
   container: ContainerClient,
   pipeline: string,
-  theirs: readonly (readonly number[])[],
+  theirs: readonly (readonly Cell[])[],
 ): Promise<{ rows: number; files: number }> {
   if (theirs.length === 0) return { rows: 0, files: 0 };
   const belongs = (rest: string) => rest.endsWith('/run-report.json') && runIdParts(rest.split('/')[0]!)?.pipeline === pipeline;

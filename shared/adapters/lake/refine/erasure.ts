@@ -4,6 +4,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { createHash } from 'node:crypto';
 import { ErasureRecord, type ErasedPlace, type VacuumedTable } from '../../../contracts/erasure.ts';
 import type { PipelineVersion } from '../../../contracts/pipeline.ts';
+import type { Cell } from '../../../contracts/rows.ts';
 import { durationSeconds } from '../../../decisions/durations.ts';
 import { RejectedError } from '../../../errors/errors.ts';
 import type { ErasureEngine } from '../../../ports/lake.ts';
@@ -103,7 +104,7 @@ async function eraseEverywhere(workshop: Workshop, store: ContainerClient, duck:
   const has = (fields: readonly DeltaField[] | null) => fields?.some((field) => field.name === column) === true;
   const [silver, gold] = [await fieldsOf(tables.silver), await fieldsOf(tables.gold)];
   refuseUnsearchable(asked, { silver: has(silver), gold: has(gold), goldThere: gold !== null });
-  const theirs = has(gold) ? await numbersOf(duck, tables.gold, column, value) : [];
+  const theirs = has(gold) ? await valuesOf(duck, tables.gold, column, value) : [];
   const options = { now: base.now, warn: base.warn };
 
   const places: ErasedPlace[] = [];
@@ -141,7 +142,7 @@ async function eraseEverywhere(workshop: Workshop, store: ContainerClient, duck:
     ...golden,
     version: null,
     note: has(gold)
-      ? 'golden requests with the numbers of an erased row of gold'
+      ? 'golden requests with the values of an erased row of gold'
       : 'gold has no such column, so golden requests were not compared',
   });
   return places;
@@ -195,21 +196,28 @@ async function computeAgain(work: Work, tables: Tables): Promise<ErasedPlace> {
   return { place: 'gold', path: tables.gold.root, rows: null, files: 0, version, note: 'computed again from silver' };
 }
 
-/** The numbers of the person's rows in gold. */
-async function numbersOf(duck: Duck, table: WorkTable, column: string, value: string): Promise<number[][]> {
+/** What golden rows can hold of the person's rows in gold: numbers, texts, and true or false. */
+async function valuesOf(duck: Duck, table: WorkTable, column: string, value: string): Promise<Cell[][]> {
   const snapshot = await readSnapshot(table);
   const shape = shapeOf(table, snapshot!);
-  const numeric = shape.fields.filter(
-    ({ type, name }) => name !== column && typeof type === 'string' && /^(byte|short|integer|long|float|double|decimal)/.test(type),
-  );
-  if (numeric.length === 0) return [];
-  const columns = numeric.map(({ name }, n) => `CAST(${sqlName(name)} AS DOUBLE) AS n${n}`);
+  const columns = shape.fields.flatMap(({ type, name }) => {
+    const cast = typeof type === 'string' ? castOf(type) : null;
+    return cast ? [`CAST(${sqlName(name)} AS ${cast})`] : [];
+  });
+  if (columns.length === 0) return [];
   const files = await selectFiles(table, shape, [...snapshot!.files.values()]);
   const rows = await duck.rows(
-    `SELECT ${columns.join(', ')} FROM (${files}) WHERE CAST(${sqlName(column)} AS VARCHAR) = $1 LIMIT ${COMPARED}`,
+    `SELECT ${columns.map((one, n) => `${one} AS c${n}`).join(', ')} FROM (${files}) WHERE CAST(${sqlName(column)} AS VARCHAR) = $1 LIMIT ${COMPARED}`,
     [value],
   );
-  return rows.map((row) => numeric.map((_, n) => row[`n${n}`]).filter((each) => typeof each === 'number'));
+  return rows.map((row) =>
+    columns.map((_, n) => row[`c${n}`]).filter((each) => typeof each === 'number' || typeof each === 'string' || typeof each === 'boolean'),
+  );
+}
+
+function castOf(type: string): string | null {
+  if (/^(byte|short|integer|long|float|double|decimal)/.test(type)) return 'DOUBLE';
+  return type === 'string' ? 'VARCHAR' : type === 'boolean' ? 'BOOLEAN' : null;
 }
 
 /** Removes the files that the table no longer names, at once, and the history that still shows the value. */

@@ -231,8 +231,23 @@ describe('serving', () => {
     expect(await invoke('rita/reader')).toMatchObject({ status: 403 });
     expect(await invoke('ola/operator:other')).toMatchObject({ status: 403 });
     expect(await invoke('ola/operator', 'eu-central-1/not-ours')).toMatchObject({ status: 404, body: { code: 'endpoint-unknown' } });
-    for (const rows of [[], [[]], [['a']], 'x', Array(1001).fill([1])]) {
+    for (const rows of [[], [[]], [[[1]]], [{ a: {} }], [7], 'x', Array(1001).fill([1])]) {
       expect(await invoke('ola/operator', undefined, { rows })).toMatchObject({ status: 422 });
     }
+  });
+
+  it('hands rows on as they came, and numbers back as numbers', async () => {
+    const api = await serving();
+    const rows = [['RENT', 1, null, true], [24.5, 'A'], { home: 'RENT', age: 24, rate: null }];
+    const seen: unknown[] = [];
+    api.deps.platform.invoke = async (_place, given) => {
+      seen.push(given);
+      return given.map((_, n) => ({ value: n / 2 }));
+    };
+
+    const answer = await api.send('POST', 'serving/eu-central-1/ble-location-dev/invoke', { token: 'ola/operator', body: { rows } });
+
+    expect(seen).toEqual([rows]);
+    expect(answer.body).toMatchObject({ predictions: [{ value: 0 }, { value: 0.5 }, { value: 1 }] });
   });
 });

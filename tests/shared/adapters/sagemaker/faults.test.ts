@@ -332,6 +332,16 @@ describe('a model that answers', () => {
     });
   });
 
+  it('with numbers is an answer, also from a server that gives each a label', async () => {
+    const { platform } = await start();
+    await serve({ label: 'numbers', answer: { body: '{"predictions":[{"value":235.1124},{"label":"246.798700","value":246.7987}]}' } });
+
+    await expect(platform.invoke(place, [['RENT', null, true], { home: 'RENT' }])).resolves.toEqual([
+      { value: 235.1124 },
+      { value: 246.7987 },
+    ]);
+  });
+
   it('without a probability is an answer', async () => {
     const { platform } = await start();
     await serve({ label: 'bare', answer: { body: '{"predictions":[{"label":"a"},{"label":"b","probability":null}]}' } });

@@ -159,9 +159,12 @@ describe('whether a kept row speaks of a person', () => {
     expect(concerns(sources, { file: null, raw }, 'name', 'Erika')).toBe(expected);
   });
 
-  it('golden numbers are theirs when a row of gold has them all', () => {
+  it('golden values are theirs when a row of gold has them all', () => {
     expect(isTheirs([1, 2, 2], [2, 1, 5, 2])).toBe(true);
     expect(isTheirs([1, 2, 2], [1, 2, 3])).toBe(false);
+    expect(isTheirs(['RENT', null, 1, true], [true, 1.0000000001, 'x', 'RENT'])).toBe(true);
+    expect(isTheirs(['RENT', 1], ['1', 'OWN'])).toBe(false);
+    expect(isTheirs([null, null], [1, 2])).toBe(false);
   });
 });
 
