@@ -1,5 +1,5 @@
 // Puts a file where it lands, as any Storage client would.
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { PipelineVersion } from '../shared/contracts/pipeline.ts';
 import type { Api } from './api.ts';
@@ -27,40 +27,6 @@ export async function landFile(context: Context, api: Api, file: string, pipelin
   const blob = BlobServiceClient.fromConnectionString(lake.connectionString).getContainerClient(lake.container).getBlockBlobClient(path);
   const answer = info.size === 0 ? await blob.upload('', 0) : await blob.uploadFile(file, { maxSingleShotSize: 64 * 1024 * 1024 });
   return { path, eTag: (answer.etag ?? '').replaceAll('"', ''), bytes: info.size };
-}
-
-/** Rows of numbers from a JSON file (`[[…], …]` or `{"rows": …}`) or a CSV of numbers. */
-export async function readRows(file: string): Promise<number[][]> {
-  const text = await readFile(file, 'utf8').catch(() => {
-    throw new CommandError(EXIT.usage, `${file} cannot be read`);
-  });
-  const value = file.endsWith('.csv') ? csvRows(text) : jsonRows(text);
-  if (!Array.isArray(value) || value.length === 0 || !value.every(isNumbers)) {
-    throw new CommandError(
-      EXIT.usage,
-      `${file} holds no rows of numbers`,
-      'give JSON like [[-200, -71, …], …], {"rows": [[…]]}, or a CSV without a header',
-    );
-  }
-  return value;
-}
-
-function isNumbers(row: unknown): row is number[] {
-  return Array.isArray(row) && row.length > 0 && row.every((cell) => typeof cell === 'number' && Number.isFinite(cell));
-}
-
-function jsonRows(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && 'rows' in value ? value.rows : value;
-  } catch {
-    return null;
-  }
-}
-
-function csvRows(text: string): unknown {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  return lines.map((line) => line.split(',').map((cell) => (cell.trim() === '' ? Number.NaN : Number(cell))));
 }
 
 async function lakeOf(context: Context): Promise<{ connectionString: string; container: string }> {
