@@ -14,6 +14,8 @@ export interface DataPipelines {
   get(jobId: string): Promise<JobState>;
   /** Asks for the end of a run; one that has ended or is unknown stays as it is. */
   cancel(jobId: string): Promise<void>;
+  /** What each activity of a run came to, at most `maxBytes` of each; empty for a run that the service does not know (any more). */
+  logs(jobId: string, maxBytes: number): Promise<{ step: string; text: string }[]>;
   /** One cheap call that proves the way and the identity. */
   probe(): Promise<{ factory: string }>;
 }

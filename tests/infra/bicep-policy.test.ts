@@ -119,6 +119,7 @@ describe('Bicep sources', () => {
       'POST /queryPipelineRuns': [`${factory}/querypipelineruns/action`, `${factory}/querypipelineruns/read`],
       'GET /pipelineruns/*': [`${factory}/pipelineruns/read`],
       'POST /pipelineruns/*/cancel': [`${factory}/pipelineruns/cancel/action`],
+      'POST /pipelineruns/*/queryActivityruns': ['action', 'read'].map((verb) => `${factory}/pipelineruns/queryactivityruns/${verb}`),
     };
     const adapter = readFileSync(join(AZURE, '../../shared/adapters/datafactory/data-factory.ts'), 'utf8');
     const literals = [...adapter.matchAll(/[`'](?:\$\{base\})?(\/[a-zA-Z]+(?:\/|\b)[^`']*)[`']/g)].map(([, path = '']) => path);

@@ -6,6 +6,7 @@ import type { Operation, OperationName, Operations } from '../../../shared/contr
 import type { Policy } from '../../../shared/contracts/stories.ts';
 import type { Scope } from '../../../shared/decisions/allowed.ts';
 import type { Caller, TokenVerifier } from '../../../shared/ports/access.ts';
+import type { DataPipelines } from '../../../shared/ports/data-pipelines.ts';
 import type { ServingPlatform } from '../../../shared/ports/serving-platform.ts';
 import type { ErasureEngine, Lake, RefineEngine, Store } from '../../../shared/ports/lake.ts';
 import type { LakeListing } from '../../../shared/ports/listing.ts';
@@ -39,6 +40,8 @@ export interface ApiDeps extends Stores {
   /** Files of the lake, for plans of what lies there. */
   files: Pick<Lake, 'fingerprint' | 'readSmall'>;
   backends: Readonly<Record<string, Pick<TrainingBackend, 'logs'>>>;
+  /** null: no Data Factory is connected. */
+  dataPipelines: Pick<DataPipelines, 'logs'> | null;
   platform: Pick<ServingPlatform, 'invoke'>;
   /** Parts of the platform; a name with `null` is not configured in this deployment. */
   probes: readonly (Probe | { name: string; check: null })[];

@@ -5,6 +5,7 @@ import { CANCEL_EVENT } from '../../../shared/contracts/stories.ts';
 import { instanceId } from '../../../shared/decisions/identity.ts';
 import type { Scope } from '../../../shared/decisions/allowed.ts';
 import { UserError } from '../../../shared/errors/errors.ts';
+import type { TrainingBackend } from '../../../shared/ports/training-backend.ts';
 import type { Starter } from '../../../shared/ports/starter.ts';
 import type { ApiDeps, Handlers } from './call.ts';
 
@@ -72,12 +73,11 @@ export function runHandlers(deps: ApiDeps): Handlers<Served> {
       const run = await runOf(deps, params.id);
       require('reader', scopeOf(run));
       const jobs = await Promise.all(
-        run.jobs.map(async ({ stage, jobName, jobId, backend: name }) => {
-          const backend = Object.hasOwn(deps.backends, name) ? deps.backends[name] : undefined;
-          if (!backend)
-            throw new UserError(409, 'backend-unknown', `Job ${jobName} ran on "${name}", which is not configured here any more`);
-          return { stage, jobName, steps: await backend.logs(jobId, MAX_LOG_BYTES) };
-        }),
+        run.jobs.map(async (job) => ({
+          stage: job.stage,
+          jobName: job.jobName,
+          steps: await placeOf(deps, job).logs(job.jobId, MAX_LOG_BYTES),
+        })),
       );
       return { body: { jobs } };
     },
@@ -99,6 +99,17 @@ export function opening(like: Pick<Run, 'story' | 'pipeline' | 'contractDigest' 
   const { story, pipeline, contractDigest, key } = like;
   const nothing = { failure: null, jobs: [], refined: null, trained: null, promoted: null, next: [], seconds: {} };
   return { story, pipeline, contractDigest, key, status: 'running' as const, phase: 'opened', startedAt: at, finishedAt: null, ...nothing };
+}
+
+/** Where a job ran: a training backend, or the Data Factory of an extraction. */
+function placeOf(deps: ApiDeps, { jobName, backend: name }: Run['jobs'][number]): Pick<TrainingBackend, 'logs'> {
+  if (name === 'datafactory') {
+    if (deps.dataPipelines) return deps.dataPipelines;
+    throw new UserError(409, 'data-pipelines-missing', `Job ${jobName} ran in a Data Factory, and none is configured here any more`);
+  }
+  const backend = Object.hasOwn(deps.backends, name) ? deps.backends[name] : undefined;
+  if (backend) return backend;
+  throw new UserError(409, 'backend-unknown', `Job ${jobName} ran on "${name}", which is not configured here any more`);
 }
 
 async function runOf(deps: ApiDeps, runId: string): Promise<Run> {

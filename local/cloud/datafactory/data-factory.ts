@@ -1,13 +1,13 @@
 // One Data Factory behind ARM for one machine: createRun, pipelineruns, cancel, queryPipelineRuns, queryActivityruns.
 // Source: facts/datafactory.md §1–3. Nothing deduplicates createRun: two calls are two runs, as with the service.
 import { randomUUID } from 'node:crypto';
-import { isRecord, json, readText } from '../kit/body.ts';
+import { json, readText } from '../kit/body.ts';
 import { systemClock } from '../kit/clock.ts';
 import { withFaults, type Faults } from '../kit/faults.ts';
 import type { Cloud } from '../kit/server.ts';
 import { type ActivityRecord, type DataFactoryOptions, FactoryError, type RunRecord } from './model.ts';
 import { runParameters } from './parameters.ts';
-import { queryRuns } from './query.ts';
+import { queryActivities, queryRuns } from './query.ts';
 import { createRunner, type Runner } from './runner.ts';
 
 export type DataFactoryCloud = Cloud & { readonly faults: Faults };
@@ -129,10 +129,8 @@ function perform(options: DataFactoryOptions, runner: Runner, { name, id, body, 
     runner.cancel(id);
     return null;
   }
-  if (!isRecord(body) || typeof body['lastUpdatedAfter'] !== 'string' || typeof body['lastUpdatedBefore'] !== 'string') {
-    throw new FactoryError(400, 'BadRequest', "'lastUpdatedAfter' and 'lastUpdatedBefore' are required.");
-  }
-  return { value: run.activities.map((activity) => activityBody(run, activity)) };
+  const { activities, continuationToken } = queryActivities(body, run);
+  return { value: activities.map((activity) => activityBody(run, activity)), ...(continuationToken === null ? {} : { continuationToken }) };
 }
 
 function runBody(run: RunRecord): object {

@@ -54,6 +54,13 @@ export function createMemoryDataPipelines(pipelines: Readonly<Record<string, Mem
       if (run && run.cancelledAt === null && stateOf(run, now()).state === 'running') run.cancelledAt = now();
     },
 
+    async logs(jobId) {
+      const run = runs.get(jobId);
+      if (!run) return [];
+      const { state, reason } = stateOf(run, now());
+      return [{ step: 'work', text: `${state}${reason ? `: ${reason}` : ''}\n` }];
+    },
+
     probe: async () => ({ factory: 'memory' }),
   };
 }

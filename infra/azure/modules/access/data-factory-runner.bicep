@@ -24,6 +24,8 @@ resource runner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.DataFactory/factories/pipelines/createrun/action'
           'Microsoft.DataFactory/factories/pipelineruns/read'
           'Microsoft.DataFactory/factories/pipelineruns/cancel/action'
+          'Microsoft.DataFactory/factories/pipelineruns/queryactivityruns/action'
+          'Microsoft.DataFactory/factories/pipelineruns/queryactivityruns/read'
           'Microsoft.DataFactory/factories/querypipelineruns/action'
           'Microsoft.DataFactory/factories/querypipelineruns/read'
         ]

@@ -76,6 +76,7 @@ export function createApi(more: Partial<ApiDeps> = {}) {
       },
     }),
     backends: {},
+    dataPipelines: null,
     platform: { invoke: async (_, rows) => rows.map((row) => ({ label: `cell-${row.length}`, probability: 0.5 })) },
     probes: [],
     queueDepth: async () => 0,

@@ -240,6 +240,21 @@ describe('logs', () => {
     expect(asked).toEqual([['id-1', 65_536]]);
   });
 
+  it('of an extraction are the activities of its Data Factory, which must be configured', async () => {
+    const steps = [{ step: 'copy', text: 'Copy: Succeeded\n' }];
+    const asked: unknown[] = [];
+    const run = runOf('refine', 'k', { jobs: [{ ...job, stage: 'extract', backend: 'datafactory' }] });
+    const connected = createApi({ dataPipelines: { logs: async (...args) => (asked.push(args), steps) } });
+    const alone = createApi();
+    for (const api of [connected, alone]) await api.deps.runs.open(run);
+
+    expect((await connected.send('GET', `runs/${run.runId}/logs`)).body).toEqual({
+      jobs: [{ stage: 'extract', jobName: 'train-1', steps }],
+    });
+    expect(asked).toEqual([['id-1', 65_536]]);
+    expect(await alone.send('GET', `runs/${run.runId}/logs`)).toMatchObject({ status: 409, body: { code: 'data-pipelines-missing' } });
+  });
+
   it('of a backend that is not configured any more say so', async () => {
     const api = createApi();
     const run = runOf('train', 'k', { jobs: [{ ...job, backend: 'constructor' }] });

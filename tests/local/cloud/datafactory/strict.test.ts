@@ -63,6 +63,21 @@ describe('queryPipelineRuns', () => {
   });
 });
 
+describe('queryActivityruns', () => {
+  test.each([
+    ['no window', {}],
+    ['a key it does not know', { ...window, activityName: 'x' }],
+    ['a filter, which is not played', { ...window, filters: [{ operand: 'Status', operator: 'Equals', values: ['Failed'] }] }],
+    ['a token that is none', { ...window, continuationToken: 'x' }],
+  ])('refuses %s', async (_what, body) => {
+    const created = await call('POST', `/pipelines/typed/createRun?${VERSION}`, { runKey: 'k' });
+    const path = `/pipelineruns/${String(created.body?.['runId'])}/queryActivityruns?${VERSION}`;
+
+    expect(await call('POST', path, body)).toMatchObject({ status: 400, body: { error: { code: 'BadRequest' } } });
+    expect(await call('POST', path, window)).toMatchObject({ status: 200, body: { value: [] } });
+  });
+});
+
 describe('createRun', () => {
   test('keeps parameters as text, and secrets not at all', async () => {
     const { body } = await call('POST', `/pipelines/typed/createRun?${VERSION}`, { runKey: 'k', password: 'SECRET' });

@@ -8,6 +8,7 @@ import { createDataFactoryCloud, type DataFactoryCloud } from '../../../../local
 import { FactoryError, type PipelineDefinition } from '../../../../local/cloud/datafactory/model.ts';
 import { createManualClock, type ManualClock } from '../../../../local/cloud/kit/clock.ts';
 import { type CloudServer, serve } from '../../../../local/cloud/kit/server.ts';
+import { activityLogs } from '../../../../shared/adapters/datafactory/activity-runs.ts';
 import { createDataFactory } from '../../../../shared/adapters/datafactory/data-factory.ts';
 import { createArm } from '../../../../shared/clients/arm.ts';
 import type { DataPipelines } from '../../../../shared/ports/data-pipelines.ts';
@@ -18,6 +19,8 @@ const node = (script: string): PipelineDefinition => ({
   parameters: { runKey: { type: 'String' }, table: { type: 'String', defaultValue: 'orders' } },
   activities: [{ name: 'work', type: 'Custom', command: [process.execPath, '-e', script], cwd: tmpdir() }],
 });
+
+const copyOf = (name: string, from: string) => ({ name, type: 'Copy', from, container: 'extracts', to: `many/${name}.csv` }) as const;
 
 let folder: string;
 let clock: ManualClock;
@@ -41,6 +44,20 @@ async function open(more: { operators?: string[]; queryDelayMs?: number } = {}):
     pipelines: {
       quick: node(''),
       broken: node('console.log("reading"); console.log("the table ORDERS is locked"); process.exit(3)'),
+      'two-steps': {
+        parameters: { runKey: { type: 'String' } },
+        activities: [
+          { name: 'read', type: 'Custom', command: [process.execPath, '-e', ''], cwd: tmpdir() },
+          ...node('console.log("refused by https://erp.example/orders?sig=TOP-SECRET"); process.exit(3)').activities,
+        ],
+      },
+      many: {
+        parameters: { runKey: { type: 'String' } },
+        activities: [
+          ...Array.from({ length: 100 }, (_, index) => copyOf(`copy-${index}`, join(folder, 'many.csv'))),
+          copyOf('copy-last', join(folder, 'absent.csv')),
+        ],
+      },
       endless: node('setInterval(() => {}, 1000)'),
       'one-at-a-time': { ...node('setInterval(() => {}, 1000)'), concurrency: 1 },
       'erp-to-bronze': {
@@ -158,6 +175,42 @@ describe('a run', () => {
     await open();
 
     expect(await factory.get(jobId)).toMatchObject({ state: 'failed', reason: expect.stringContaining('restarted') as string });
+  });
+});
+
+describe('the log of a run', () => {
+  test('is what each of its activities came to, page by page, and nothing of a run that is not there', async () => {
+    const { jobId } = await start('two-steps');
+    await until(jobId, 'failed');
+
+    const logs = await factory.logs(jobId, 10_000);
+    expect(logs.map(({ step }) => step)).toEqual(['read', 'work']);
+    expect(logs[0]?.text).toMatch(/^Custom: Succeeded 2026-11-22T10:00:00.000Z to .* \(0 s\)\nexitcode 0\n$/);
+    expect(logs[1]?.text).toMatch(/^Custom: Failed .*\n2200: UserError: refused by https:\/\/erp\.example\/orders\?/);
+    expect(logs[1]?.text).not.toContain('TOP-SECRET');
+    expect((await factory.logs(jobId, 20)).map(({ text }) => Buffer.byteLength(text))).toEqual([20, 20]);
+    expect(await factory.logs('no-such-run', 10_000)).toEqual([]);
+  });
+
+  test('has every activity, also behind the first hundred', async () => {
+    await writeFile(join(folder, 'many.csv'), 'id\n');
+    await BlobServiceClient.fromConnectionString(inject('storage')).getContainerClient('extracts').createIfNotExists();
+    const { jobId } = await start('many');
+    await until(jobId, 'failed');
+
+    expect((await factory.logs(jobId, 10_000)).length).toBe(101);
+  });
+
+  test('shows counts, and never what an activity read', () => {
+    const copied = {
+      activityName: 'copy',
+      activityType: 'Copy',
+      status: 'Succeeded',
+      error: { errorCode: '', message: '', failureType: '' },
+    };
+    const output = { rowsCopied: 7, firstRow: { name: 'Erika Mustermann' }, errors: ['Erika'], dataRead: 'Mustermann' };
+
+    expect(activityLogs([{ ...copied, output }], 10_000)).toEqual([{ step: 'copy', text: 'Copy: Succeeded\nrowsCopied 7\n' }]);
   });
 });
 
