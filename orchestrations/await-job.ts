@@ -2,14 +2,14 @@
 // Continues as new every few polls, so a wait of days keeps a short history.
 import type { OrchestrationContext, Task } from 'durable-functions';
 import { readBudget } from '../shared/contracts/activities/money.ts';
-import { announce } from '../shared/contracts/activities/runs.ts';
 import { cancelJob, readJob } from '../shared/contracts/activities/training.ts';
 import { AwaitJobInput, type GivenUp, JOB_HINT_EVENT } from '../shared/contracts/stories.ts';
 import { isTerminal, type JobState } from '../shared/contracts/training.ts';
 import { jittered, nextWait } from '../shared/decisions/durations.ts';
 import { isBudgetLow, limitReached, secondsToLimit } from '../shared/decisions/job-limits.ts';
-import { ActivityRejected, call, failureOf, type Story } from './kit/call.ts';
+import { ActivityRejected, call, type Story } from './kit/call.ts';
 import type { JobEnd } from './kit/job.ts';
+import { announceLow } from './kit/money.ts';
 import { now, secondsSince, sleepOrEvent } from './kit/time.ts';
 
 /** About nine history events a poll: within the 200 that replay stays quick with. */
@@ -85,19 +85,7 @@ function* withToppedUp(context: OrchestrationContext, input: AwaitJobInput): Sto
 function* warned(context: OrchestrationContext, input: AwaitJobInput, state: JobState | null): Story<AwaitJobInput> {
   const { budget, pipeline } = input;
   if (!budget || budget.share || budget.warned || !isBudgetLow(input, state, now(context))) return input;
-  const { holder, limit, costPerHour } = budget;
-  const subject = `/pipelines/${pipeline}/runs/${holder}`;
-  try {
-    yield* call(context, announce, {
-      id: `${holder}/budget.low/${limit}`,
-      type: 'budget.low',
-      subject,
-      at: now(context),
-      data: { limit, costPerHour },
-    });
-  } catch (error) {
-    if (!context.df.isReplaying) context.warn(`${holder}: budget.low was not announced: ${failureOf(error).message}`);
-  }
+  yield* announceLow(context, pipeline, budget);
   return { ...input, budget: { ...budget, warned: true } };
 }
 

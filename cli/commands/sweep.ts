@@ -11,11 +11,15 @@ import { sayAsked } from './train.ts';
 export const sweep: Command = {
   name: 'sweep',
   args: ['<pipeline>'],
-  help: 'Search for better parameters on a gold version that is there',
+  help: 'Search for better parameters on a gold version that is there: by the backend’s own search where it has one, else in rounds of trials',
   options: [
     { flags: '--space <name=values...>', help: 'alpha=0.01,0.03,0.1   alpha=uniform:0:1   alpha=log:0.001:1', required: true },
-    { flags: '--trials <n>', help: 'how many', fallback: '8' },
-    { flags: '--parallel <n>', help: 'how many at a time', fallback: '2' },
+    {
+      flags: '--trials <n>',
+      help: 'how many at most; none is begun any more once two rounds in a row did not beat the median',
+      fallback: '8',
+    },
+    { flags: '--parallel <n>', help: 'how many at a time: one round', fallback: '2' },
     { flags: '--metric <name>', help: 'what is improved; the metric of the champion’s gate without it' },
     { flags: '--direction <word>', help: 'higher-is-better or lower-is-better; the gate’s own without it' },
     { flags: '--seed <n>', help: 'the same seed draws the same trials', fallback: '0' },
@@ -60,14 +64,15 @@ export function showTrials(output: Output, { swept }: Run): void {
   const rank = (metric: number | null): number => (metric === null ? Number.POSITIVE_INFINITY : sign * metric);
   const trials = [...swept.trials].sort((a, b) => rank(a.metric) - rank(b.metric) || a.trial - b.trial);
   output.table(
-    ['trial', swept.metric, 'state', 'parameters'],
-    trials.map(({ trial, metric, state, params }) => [
+    ['trial', swept.metric, 'state', 'parameters', 'why'],
+    trials.map(({ trial, metric, state, params, reason }) => [
       trial === swept.best?.trial ? output.paint.bold(`${trial} best`) : String(trial),
       metric === null ? '-' : String(Number(metric.toPrecision(6))),
       paintState(output, state),
       Object.entries(params)
         .map(([name, value]) => `${name}=${String(value)}`)
         .join(' '),
+      reason?.slice(0, 120) ?? '',
     ]),
   );
 }

@@ -1,15 +1,18 @@
 // Steps of searches: the backend's own where it has one, and the end of trials that a person does not want any more.
 import type { z } from 'zod';
-import { cancelTrials, readTrials, submitSearch } from '../../shared/contracts/activities/training.ts';
+import { cancelTrials, checkSearch, readTrials, submitSearch } from '../../shared/contracts/activities/training.ts';
 import type { BackendName } from '../../shared/contracts/pipeline/train.ts';
 import type { JobSpec, JobState } from '../../shared/contracts/training.ts';
 import { RejectedError } from '../../shared/errors/errors.ts';
-import type { RunStore } from '../../shared/ports/stores.ts';
+import { overridden, stepsOf } from '../../shared/decisions/train-spec.ts';
+import type { PipelineRegistry, RunStore } from '../../shared/ports/stores.ts';
 import type { SweepBackend, SweepSpec, SweepState } from '../../shared/ports/sweep-backend.ts';
 import type { TrainingBackend } from '../../shared/ports/training-backend.ts';
+import { pipelineVersion } from './data.ts';
 import { perform, type Activity } from './kit.ts';
 
 export interface SweepPorts {
+  pipelines: PipelineRegistry;
   runs: RunStore;
   /** Backends that search by themselves. */
   sweeps?: Readonly<Partial<Record<BackendName, SweepBackend>>>;
@@ -23,6 +26,11 @@ export interface SweepParts {
 
 export function sweepActivities(ports: SweepPorts, { jobOf, backendOf }: SweepParts): Activity[] {
   return [
+    perform(checkSearch, async ({ backend, pipeline, contractDigest, overrides }) => {
+      const { spec } = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
+      return { own: ports.sweeps?.[backend] !== undefined && stepsOf(overridden(spec.train, overrides)).length === 1 };
+    }),
+
     perform(submitSearch, async (asked) => {
       const own = ports.sweeps?.[asked.backend];
       if (!own) return { job: null };
@@ -37,7 +45,7 @@ export function sweepActivities(ports: SweepPorts, { jobOf, backendOf }: SweepPa
       const { trials } = await searchOf(ports, backend).get(jobId, objective);
       const ended = (state: SweepState['trials'][number]['state']): 'succeeded' | 'failed' | 'cancelled' =>
         state === 'succeeded' || state === 'failed' ? state : 'cancelled';
-      return { trials: trials.map(({ name, params, state, metric }) => ({ name, params, state: ended(state), metric })) };
+      return { trials: trials.map((trial) => ({ ...trial, state: ended(trial.state) })) };
     }),
 
     perform(cancelTrials, async ({ backend, pipeline, runId, jobNames, reason }) => {
@@ -56,8 +64,11 @@ export async function searchState(
   jobId: string,
   objective: SweepSpec['objective'],
 ): Promise<JobState> {
-  const { state, reason } = await searchOf(ports, backend).get(jobId, objective);
-  return { state, reason, queuedSeconds: null, executionSeconds: null };
+  const { state, reason, trials } = await searchOf(ports, backend).get(jobId, objective);
+  const times = { queuedSeconds: null, executionSeconds: null };
+  // A search "runs" while its trials wait for machines: that is waiting, and costs nothing.
+  const waits = state === 'running' && !trials.some((trial) => trial.state !== 'pending');
+  return waits ? { state: 'pending', reason: reason ?? 'its trials wait for machines', ...times } : { state, reason, ...times };
 }
 
 export function searchOf(ports: SweepPorts, backend: BackendName): SweepBackend {

@@ -1,5 +1,6 @@
 // Steps that show a run in the connected Azure ML workspace: MLflow run, data asset, model version.
-import { logRun, registerDataAsset, registerModelAsset } from '../../shared/contracts/activities/tracking.ts';
+import { logRun, logTrials, registerDataAsset, registerModelAsset } from '../../shared/contracts/activities/tracking.ts';
+import { trialJobName } from '../../shared/decisions/identity.ts';
 import { overridden, paramsOf, stepsOf } from '../../shared/decisions/train-spec.ts';
 import type { Train } from '../../shared/contracts/pipeline/train.ts';
 import { RejectedError } from '../../shared/errors/errors.ts';
@@ -19,11 +20,30 @@ export interface TrackingPorts {
 
 export function trackingActivities(ports: TrackingPorts): Activity[] {
   return [
-    perform(logRun, async ({ contractDigest, overrides, ...run }) => {
-      const mend = 'set SLUICE_AZUREML_WORKSPACE and what belongs to it, or take train.mlflow out of sluice.yaml';
-      if (!ports.runLogger) throw new RejectedError('run-logger-missing', `This deployment is connected to no Azure ML workspace: ${mend}`);
+    perform(logRun, async ({ contractDigest, overrides, varied = [], ...run }) => {
+      const logger = loggerOf(ports);
       const { spec } = await pipelineVersion(ports.pipelines, run.pipeline, contractDigest);
-      return ports.runLogger.log({ ...run, params: paramTexts(overridden(spec.train, overrides)) });
+      return logger.log({ ...run, params: without(paramTexts(overridden(spec.train, overrides)), varied) });
+    }),
+
+    perform(logTrials, async ({ pipeline, contractDigest, overrides, runId, experiment, parentRunId, tags, trials }) => {
+      const logger = loggerOf(ports);
+      const { spec } = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
+      for (const { trial, params, metrics, state, jobName, startedAt, finishedAt } of trials) {
+        await logger.log({
+          runId: trialJobName(runId, trial),
+          experiment,
+          pipeline,
+          params: paramTexts(overridden(spec.train, { ...overrides, ...params })),
+          metrics,
+          tags: { ...tags, 'sluice.trial': String(trial), ...(jobName === null ? {} : { 'sluice.job': jobName }) },
+          startedAt,
+          finishedAt,
+          status: state === 'stopped' ? 'cancelled' : state,
+          parentRunId,
+        });
+      }
+      return { logged: trials.length };
     }),
 
     perform(registerDataAsset, async ({ pipeline, gold }) => {
@@ -48,6 +68,18 @@ export function trackingActivities(ports: TrackingPorts): Activity[] {
       return { asset: `${name}:${version}` };
     }),
   ];
+}
+
+function loggerOf({ runLogger }: TrackingPorts): RunLogger {
+  if (runLogger) return runLogger;
+  const mend = 'set AZUREML_WORKSPACE and what belongs to it, or take train.mlflow out of sluice.yaml';
+  throw new RejectedError('run-logger-missing', `This deployment is connected to no Azure ML workspace: ${mend}`);
+}
+
+/** Leaves out parameters by the names that overrides have: `alpha` of every step, `step.alpha` of one. */
+function without(texts: Record<string, string>, names: readonly string[]): Record<string, string> {
+  const isOne = (key: string): boolean => names.some((name) => key === name || key.endsWith(`.${name}`));
+  return Object.fromEntries(Object.entries(texts).filter(([key]) => !isOne(key)));
 }
 
 /** Parameters as MLflow keeps them: texts; those of a graph by step. */

@@ -1,11 +1,12 @@
 // Money inside a story: reserved before a job is made, counted while jobs run, settled whichever way the story ends.
 import type { OrchestrationContext } from 'durable-functions';
 import { reserveBudget, settleBudget } from '../../shared/contracts/activities/money.ts';
+import { announce } from '../../shared/contracts/activities/runs.ts';
 import type { Train } from '../../shared/contracts/pipeline/train.ts';
 import type { JobBudget } from '../../shared/contracts/stories.ts';
 import type { JobState } from '../../shared/contracts/training.ts';
 import { amountToReserve, costOf, monthOf } from '../../shared/decisions/budget.ts';
-import { call, type Story } from './call.ts';
+import { call, failureOf, type Story } from './call.ts';
 import { RunCancelled } from './cancel.ts';
 import { JobFailed } from './job.ts';
 import { note } from './run.ts';
@@ -49,6 +50,27 @@ export function* settling<Result>(
     const { limit } = yield* call(context, settleBudget, { pipeline: run.pipeline, month, holder: run.runId, spent: purse.spent });
     yield* note(context, run, { budget: { month, costPerHour, limit, reserved: 0, spent: purse.spent } });
   }
+}
+
+/** The share of its money at which people are told that a run will be stopped. */
+const WARN_AT = 0.8;
+
+/** Says once for each limit that the money is nearly spent, while there is time to top it up. */
+export function* announceLow(context: OrchestrationContext, pipeline: string, budget: JobBudget): Story<void> {
+  const { holder, limit, costPerHour } = budget;
+  const id = `${holder}/budget.low/${limit}`;
+  const subject = `/pipelines/${pipeline}/runs/${holder}`;
+  try {
+    yield* call(context, announce, { id, type: 'budget.low', subject, at: now(context), data: { limit, costPerHour } });
+  } catch (error) {
+    if (!context.df.isReplaying) context.warn(`${holder}: budget.low was not announced: ${failureOf(error).message}`);
+  }
+}
+
+/** The same between jobs of one run. */
+export function* tellBudgetLow(context: OrchestrationContext, pipeline: string, purse: Purse): Story<void> {
+  if (purse.spent < WARN_AT * purse.budget.limit) return;
+  yield* announceLow(context, pipeline, purse.budget);
 }
 
 /** Counts what a job has cost, whether it succeeded or not; a job whose end could not be seen costs the time since its submission. */

@@ -1,11 +1,15 @@
 // Showing a run in the connected Azure ML workspace: what does not work there becomes a warning in the run's record, nothing more.
 import type { OrchestrationContext } from 'durable-functions';
-import { logRun, registerDataAsset, registerModelAsset } from '../../shared/contracts/activities/tracking.ts';
+import { logRun, logTrials, registerDataAsset, registerModelAsset } from '../../shared/contracts/activities/tracking.ts';
+import type { z } from 'zod';
 import type { Train } from '../../shared/contracts/pipeline/train.ts';
 import type { TrainInput } from '../../shared/contracts/stories.ts';
 import { call, failureOf, type Story } from './call.ts';
 import { note } from './run.ts';
 import { now } from './time.ts';
+
+/** One call of the activity logs so many at most: it is repeated as a whole. */
+const TRIALS_AT_ONCE = 20;
 
 type Tracked = Pick<TrainInput, 'pipeline' | 'contractDigest' | 'runId' | 'gold' | 'overrides'>;
 
@@ -25,18 +29,22 @@ export function* showModel(context: OrchestrationContext, run: Tracked, modelDig
   });
 }
 
-export interface RunEnd {
-  status: 'succeeded' | 'failed' | 'cancelled';
+export interface RunShown {
+  /** running: a search, whose trials are shown below it. */
+  status: 'running' | 'succeeded' | 'failed' | 'cancelled';
   startedAt: string;
   metrics: Record<string, number>;
   tags: Record<string, string>;
+  /** Parameters that its trials vary. */
+  varied?: string[];
 }
 
-/** The run itself in the experiment that the pipeline names; nothing where it names none. */
-export function* showRun(context: OrchestrationContext, run: Tracked, train: Train, end: RunEnd): Story<void> {
+/** The run itself in the experiment that the pipeline names. Gives its id there; null where none is named, or it could not be shown. */
+export function* showRun(context: OrchestrationContext, run: Tracked, train: Train, shown: RunShown): Story<string | null> {
   const { mlflow } = train;
-  if (!mlflow) return;
+  if (!mlflow) return null;
   const { pipeline, contractDigest, runId, overrides } = run;
+  let known: string | null = null;
   yield* orWarn(context, run, 'The run was not logged to the workspace', function* () {
     const { mlflowRunId, url } = yield* call(context, logRun, {
       pipeline,
@@ -44,10 +52,36 @@ export function* showRun(context: OrchestrationContext, run: Tracked, train: Tra
       ...(overrides === undefined ? {} : { overrides }),
       runId,
       experiment: mlflow.experiment,
-      ...end,
-      finishedAt: now(context),
+      ...shown,
+      finishedAt: shown.status === 'running' ? null : now(context),
     });
+    known = mlflowRunId;
     yield* note(context, run, { tracked: { mlflowRunId, url } });
+  });
+  return known;
+}
+
+/** A trial that has ended, as the experiment is to show it. */
+export type TrialShown = z.input<typeof logTrials.input>['trials'][number];
+
+/** Trials of a search as runs below the search's own; nothing where the pipeline names no experiment, or the search could not be shown. */
+export function* showTrials(
+  context: OrchestrationContext,
+  run: Tracked,
+  train: Train,
+  below: { parentRunId: string | null; tags: Record<string, string> },
+  trials: readonly TrialShown[],
+): Story<void> {
+  const { mlflow } = train;
+  const { parentRunId, tags } = below;
+  if (!mlflow || parentRunId === null) return;
+  const { pipeline, contractDigest, runId, overrides } = run;
+  const what = { pipeline, contractDigest, ...(overrides === undefined ? {} : { overrides }), runId };
+  yield* orWarn(context, run, 'Trials were not logged to the workspace', function* () {
+    for (let from = 0; from < trials.length; from += TRIALS_AT_ONCE) {
+      const part = trials.slice(from, from + TRIALS_AT_ONCE);
+      yield* call(context, logTrials, { ...what, experiment: mlflow.experiment, parentRunId, tags, trials: part });
+    }
   });
 }
 

@@ -201,11 +201,14 @@ export type TrialInput = z.infer<typeof TrialInput>;
 
 /** What a trial came to. */
 export const TrialEnd = z.strictObject({
-  state: z.enum(['succeeded', 'failed', 'cancelled']),
+  state: z
+    .enum(['succeeded', 'failed', 'cancelled', 'stopped'])
+    .describe('stopped: cancelled at its backend because the search had used up its money'),
   metrics: z.record(z.string(), z.number()),
   jobName: z.string().nullable(),
   executionSeconds: z.number().nullable(),
   reason: z.string().max(500).nullable(),
+  endedAt: Instant,
 });
 export type TrialEnd = z.infer<typeof TrialEnd>;
 

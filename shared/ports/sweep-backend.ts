@@ -19,6 +19,11 @@ export interface Trial {
   state: 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled';
   /** The objective's last value; null until there is one. */
   metric: number | null;
+  /** The last finite value of everything that the trial logged. */
+  metrics: Record<string, number>;
+  /** ISO 8601; null before it began to work, and before it ended. */
+  startedAt: string | null;
+  endedAt: string | null;
 }
 
 export interface SweepState {

@@ -1,7 +1,6 @@
-// Searches: trials round by round, each a job of its own; the backend's own search where it has one; the best trained as a run.
+// Searches by trials of ours: round by round, each a job of its own; what ends them early; the best trained as a run.
 import { describe, expect, test } from 'vitest';
 import type { JobSpec } from '../../shared/contracts/training.ts';
-import type { SweepBackend, SweepSpec } from '../../shared/ports/sweep-backend.ts';
 import { trainingBench, type TrainingWorldOptions } from '../support/training-world.ts';
 import { reportOf } from '../support/training-side.ts';
 
@@ -160,72 +159,34 @@ describe('a search by trials of ours', () => {
 
     expect(run.budget).toMatchObject({ limit: 12, reserved: 0 });
     expect(run.budget?.spent).toBeLessThanOrEqual(12.2);
-    expect(run.swept?.trials.map(({ state }) => state)).toEqual([
-      'succeeded',
-      'succeeded',
-      'failed',
-      'failed',
-      'stopped',
-      'stopped',
-      'stopped',
-      'stopped',
-    ]);
-    expect(world.training.cancels).toHaveLength(2);
-  });
-});
-
-describe('a search by the backend itself', () => {
-  function searching(end: Partial<Awaited<ReturnType<SweepBackend['get']>>> = {}) {
-    const specs: SweepSpec[] = [];
-    const cancelled: string[] = [];
-    let looks = 0;
-    const own: SweepBackend = {
-      submit: async (spec) => (specs.push(spec), { jobId: 'sweep-1', adopted: false }),
-      get: async () => ({
-        state: cancelled.length > 0 ? 'cancelled' : (looks += 1) > 3 ? 'succeeded' : 'running',
-        reason: null,
-        trials: [
-          { name: 'sweep-1_1', params: { epochs: 40 }, state: 'succeeded', metric: 0.7 },
-          { name: 'sweep-1_0', params: { epochs: 10 }, state: 'succeeded', metric: 0.2 },
-          { name: 'sweep-1_2', params: { epochs: 20 }, state: 'running', metric: null },
-        ],
-        ...end,
-      }),
-      cancel: async (jobId) => void cancelled.push(jobId),
-    };
-    return { specs, cancelled, options: { ports: { sweeps: { kubeflow: own } } } satisfies TrainingWorldOptions };
-  }
-
-  test('gets the whole search as one job, and its trials are in the record', async () => {
-    const { specs, options } = searching();
-    const { world, startSweep, ended } = await bench(options);
-
-    const run = await ended(await startSweep());
-
-    expect(run).toMatchObject({
-      status: 'succeeded',
-      swept: { searchedBy: 'backend', best: { trial: 1, params: { epochs: 40 }, metric: 0.7 } },
-    });
-    expect(run.swept?.trials.map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'cancelled']);
-    expect(specs).toMatchObject([
-      { objective: { metric: 'top1', goal: 'maximize' }, trials: 4, parallel: 2, seed: 1, job: { name: run.runId } },
-    ]);
-    expect(world.training.specs.size).toBe(0);
+    expect(run.swept?.trials.map(({ state }) => state)).toEqual(['succeeded', 'succeeded', ...Array<string>(6).fill('stopped')]);
+    expect(world.announced.filter(({ type }) => type === 'budget.low')).toHaveLength(1);
+    // Two were at work when the money was used up: they are cancelled where they work, and the table says so of them.
+    expect(world.training.cancels.map(({ jobId }) => jobId)).toEqual([3, 4].map((trial) => `memory/${run.runId}-t${trial}`));
+    expect(run.swept?.trials[2]?.reason).toMatch(/^budget-reached: .*it is cancelled/);
+    expect(run.swept?.trials[4]?.reason).toBe('the search has used up what it may cost');
   });
 
-  test('is cancelled as one', async () => {
-    const { cancelled, options } = searching({ state: 'running' });
-    const { host, startSweep, ended } = await bench({
-      ...options,
-      around: async (call, act) => (call.name === 'read-job' && cancelled.length > 0 ? { ok: true, value: ended_ } : act()),
+  test('goes on with more rounds when an approver has topped it up', async () => {
+    const at = await bench({
+      ...learning({ workingSeconds: 1800 }),
+      edit: (spec) => {
+        spec.train.budget = { costPerHour: 10, perRun: 12 };
+      },
     });
-    const ended_ = { state: 'cancelled', reason: null, queuedSeconds: null, executionSeconds: null };
-    const runId = await startSweep();
-    await host.advance(60_000);
+    const runId = await at.startSweep({ space: { epochs: { uniform: [1, 10_000] } }, trials: 4 });
+    await at.host.advance(60_000);
 
-    await host.raise(runId, 'cancel', { by: 'ada', reason: 'enough' });
+    await at.world.budgets.topUp({ pipeline: 'ble-location', month: '2026-01' }, runId, {
+      id: 'one',
+      amount: 10,
+      by: 'grace',
+      reason: 'go on',
+      at: '2026-01-01T00:01:00.000Z',
+    });
+    const run = await at.ended(runId);
 
-    expect(await ended(runId)).toMatchObject({ status: 'cancelled' });
-    expect(cancelled).toEqual(['sweep-1']);
+    expect(run).toMatchObject({ status: 'succeeded', budget: { limit: 22, spent: 20 } });
+    expect(run.swept?.trials.map(({ state }) => state)).toEqual(Array(4).fill('succeeded'));
   });
 });

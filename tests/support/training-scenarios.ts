@@ -2,6 +2,7 @@
 // instance can be in the middle of should be on one of them.
 import type { Action } from '../../local/host/durable/actions.ts';
 import { trialJobName, waiterOf } from '../../shared/decisions/identity.ts';
+import type { SweepBackend } from '../../shared/ports/sweep-backend.ts';
 import { monthOf } from '../../shared/decisions/budget.ts';
 import { reportOf } from './training-side.ts';
 import {
@@ -194,29 +195,39 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       return { sweep: runId, 'sweep-trial': `${trialJobName(runId, 1)}-trial` };
     },
   },
-  'a search of the backend': {
+  'a search in an experiment': {
     options: {
-      ports: {
-        sweeps: {
-          kubeflow: {
-            submit: async () => ({ jobId: 's', adopted: false }),
-            get: async () => ({
-              state: 'succeeded',
-              reason: null,
-              trials: [{ name: 's_0', params: { epochs: 1 }, state: 'succeeded', metric: 1 }],
-            }),
-            cancel: async () => undefined,
-          },
-        },
-      },
+      ports: workspace,
+      edit: withTrain({ mlflow: { experiment: 'x' }, budget: { costPerHour: 3600, perRun: 100_000 } }),
     },
-    act: async ({ startSweep, ended }) => {
-      const runId = await startSweep();
-      await ended(runId);
-      return { sweep: runId, 'await-job': waiterOf(runId) };
+    act: searched,
+  },
+  'a search of the backend': { options: { ports: { sweeps: { kubeflow: ownSearch() } } }, act: searchedThere },
+  'a search of the backend, in an experiment and with money': {
+    options: {
+      ports: { ...workspace, sweeps: { kubeflow: ownSearch() } },
+      edit: withTrain({ mlflow: { experiment: 'x' }, budget: { costPerHour: 10, perRun: 20 } }),
     },
+    act: searchedThere,
   },
 };
+
+/** A backend that has searched already when it is asked for the first time. */
+function ownSearch(): SweepBackend {
+  const [startedAt, endedAt] = [START.toISOString(), new Date(START.getTime() + 60_000).toISOString()];
+  const trial = { name: 's_0', params: { epochs: 1 }, state: 'succeeded' as const, metric: 1, metrics: { top1: 1 }, startedAt, endedAt };
+  return {
+    submit: async () => ({ jobId: 's', adopted: false }),
+    get: async () => ({ state: 'succeeded', reason: null, trials: [trial] }),
+    cancel: async () => undefined,
+  };
+}
+
+async function searchedThere({ startSweep, ended }: TrainingHost): Promise<Partial<Record<Orchestration, string>>> {
+  const runId = await startSweep();
+  await ended(runId);
+  return { sweep: runId, 'await-job': waiterOf(runId) };
+}
 
 /** Goes one way with one version; the commands of each orchestration that the scenario is about. */
 export async function commandsIn(name: string, version: string): Promise<Map<string, readonly Action[]>> {

@@ -12,6 +12,8 @@ export interface RunLoggerOptions extends AzureMlPlace {
 }
 
 const RUN_TAG = 'sluice.runId';
+/** What makes a run a child of another wherever MLflow runs are shown (facts/mlflow.md §2). */
+const PARENT_TAG = 'mlflow.parentRunId';
 const LIMITS = {
   metricNames: 50,
   metricsPerCall: 250,
@@ -38,7 +40,8 @@ export function createRunLogger(options: RunLoggerOptions): RunLogger {
       const known = found ?? (await mlflow.createRun({ experimentId, name: run.runId, startTime, tags: tags.slice(0, LIMITS.tags) }));
       const runId = known.info.run_id;
       await sendMissing(mlflow, runId, found ? await mlflow.run(runId) : known, entries);
-      if (!isEnded(known)) await mlflow.endRun(runId, STATUS[run.status], Date.parse(run.finishedAt));
+      if (run.status !== 'running' && !isEnded(known))
+        await mlflow.endRun(runId, STATUS[run.status], Date.parse(run.finishedAt ?? run.startedAt));
       return { mlflowRunId: runId, url: studioUrl(options.studio ?? 'https://ml.azure.com', api.place, runId) };
     },
   };
@@ -62,7 +65,7 @@ interface Entries {
 /** What is logged, within the server's limits. Exported for tests. */
 export function entriesOf(run: LoggedRun): Entries {
   const left: string[] = [];
-  const timestamp = Date.parse(run.finishedAt);
+  const timestamp = Date.parse(run.finishedAt ?? run.startedAt);
   const finite = Object.entries(run.metrics).filter(([name, value]) => {
     if (Number.isFinite(value)) return true;
     left.push(`metric ${name} (not a number)`);
@@ -78,7 +81,13 @@ export function entriesOf(run: LoggedRun): Entries {
     key: plainKey(key),
     value: cut(String(value), LIMITS.paramValue),
   }));
-  const own = { [RUN_TAG]: run.runId, 'sluice.pipeline': run.pipeline, 'mlflow.source.name': 'sluice', 'mlflow.source.type': 'JOB' };
+  const own = {
+    [RUN_TAG]: run.runId,
+    'sluice.pipeline': run.pipeline,
+    'mlflow.source.name': 'sluice',
+    'mlflow.source.type': 'JOB',
+    ...(run.parentRunId === undefined ? {} : { [PARENT_TAG]: run.parentRunId }),
+  };
   const others = first(
     'tag',
     Object.entries(run.tags).filter(([key]) => !Object.hasOwn(own, key)),

@@ -8,7 +8,7 @@ import type { AzureMlOptions } from './backend.ts';
 import { baseOf, commandBody, type CompileOptions, GRAPH_PROPERTY, graphDigest, isoSeconds } from './compile.ts';
 import { ensureEnvironments } from './environments.ts';
 import { childRuns } from './logs.ts';
-import { createMlflow, finiteMetrics, tagOf } from './mlflow.ts';
+import { createMlflow, finiteMetrics, instantOf, tagOf } from './mlflow.ts';
 import { segment } from './place.ts';
 import { stepScript } from './script.ts';
 import { decodeTrial, encodeSpace, paramsTemplate } from './search-space.ts';
@@ -123,12 +123,23 @@ function spaceOf(job: JobBody): SearchSpace {
 }
 
 function trialOf(run: MlflowRun, space: SearchSpace, metric: string): Trial {
+  const { metrics } = finiteMetrics(run);
+  const state = trialState(run.info.status ?? '');
   return {
     name: run.info.run_id,
     params: decodeTrial(tagOf(run, 'hyperparameters'), space),
-    state: trialState(run.info.status ?? ''),
-    metric: finiteMetrics(run).metrics[metric] ?? null,
+    state,
+    metric: metrics[metric] ?? null,
+    metrics,
+    // A run that waits has a start, too: when it was made.
+    startedAt: state === 'pending' ? null : isoOf(run.info.start_time),
+    endedAt: isoOf(run.info.end_time),
   };
+}
+
+function isoOf(time: number | string | null | undefined): string | null {
+  const instant = instantOf(time);
+  return instant === null ? null : new Date(instant).toISOString();
 }
 
 function trialState(status: string): Trial['state'] {

@@ -4,7 +4,7 @@ import { Instant, Name, RunId, Sha256 } from '../identifiers.ts';
 import { ParamOverrides } from '../stories.ts';
 import { activity, BRIEF } from './contract.ts';
 
-/** Logs an ended run to the experiment that the pipeline names. Rejects `run-logger-missing` where no workspace is connected. */
+/** Logs a run to the experiment that the pipeline names: an ended one, or a search whose trials are to be shown below it. Rejects `run-logger-missing` where no workspace is connected. */
 export const logRun = activity({
   name: 'log-run',
   input: z.strictObject({
@@ -13,13 +13,44 @@ export const logRun = activity({
     overrides: ParamOverrides.optional(),
     runId: RunId,
     experiment: z.string(),
-    status: z.enum(['succeeded', 'failed', 'cancelled']),
+    status: z.enum(['running', 'succeeded', 'failed', 'cancelled']),
     metrics: z.record(z.string(), z.number()),
     tags: z.record(z.string(), z.string()),
     startedAt: Instant,
-    finishedAt: Instant,
+    finishedAt: Instant.nullable(),
+    varied: z.array(z.string()).max(50).optional().describe('Parameters that its trials vary: they are no parameters of the search'),
   }),
   output: z.strictObject({ mlflowRunId: z.string(), url: z.string().describe('A page for people') }),
+  retry: BRIEF,
+});
+
+/** Logs trials of a search, each as a run of its own below the search's. Rejects as `log-run` does. */
+export const logTrials = activity({
+  name: 'log-trials',
+  input: z.strictObject({
+    pipeline: Name,
+    contractDigest: Sha256,
+    overrides: ParamOverrides.optional().describe('What all trials have in common'),
+    runId: RunId,
+    experiment: z.string(),
+    parentRunId: z.string().describe('MLflow’s id of the search’s run'),
+    tags: z.record(z.string(), z.string()),
+    trials: z
+      .array(
+        z.strictObject({
+          trial: z.number().int().min(1),
+          params: ParamOverrides,
+          metrics: z.record(z.string(), z.number()),
+          state: z.enum(['succeeded', 'failed', 'cancelled', 'stopped']),
+          jobName: z.string().nullable(),
+          startedAt: Instant,
+          finishedAt: Instant,
+        }),
+      )
+      .min(1)
+      .max(20),
+  }),
+  output: z.strictObject({ logged: z.number().int() }),
   retry: BRIEF,
 });
 

@@ -111,6 +111,14 @@ export const verifyArtifact = activity({
   retry: PATIENT,
 });
 
+/** Whether the backend searches by itself for this pipeline; asked before money is reserved, because what may work at once differs. */
+export const checkSearch = activity({
+  name: 'check-search',
+  input: z.strictObject({ ...plan, backend }),
+  output: z.strictObject({ own: z.boolean() }),
+  retry: BRIEF,
+});
+
 /** Submits (or adopts) a search where the backend has its own; null where it has none, or the pipeline is a graph of several steps. */
 export const submitSearch = activity({
   name: 'submit-search',
@@ -142,6 +150,9 @@ export const readTrials = activity({
         params: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
         state: z.enum(['succeeded', 'failed', 'cancelled']),
         metric: z.number().nullable(),
+        metrics: z.record(z.string(), z.number()),
+        startedAt: z.string().nullable(),
+        endedAt: z.string().nullable(),
       }),
     ),
   }),

@@ -45,6 +45,8 @@ export function createJournal(store: Store, clock: Clock, workspaceId: string, s
       store.saveJob(job);
       const run = store.tracking.run(job.name);
       if (run) {
+        // A run begins with its work: until then its start is the moment of its creation.
+        if (status === 'Running' && job.startedAt !== undefined) run.startTime = job.startedAt;
         run.status = RUN_STATUS[status];
         run.endTime = job.endedAt ?? null;
         store.tracking.save(run);

@@ -112,7 +112,7 @@ it('is one Sweep job: random by seed, stopped by the median, adopted by a repeat
 
 it('shows its trials, best first, and those without a value last', async () => {
   const run = (name: string, status: string, auc: number | string | null, values: object) => ({
-    info: { run_id: name, status },
+    info: { run_id: name, status, start_time: 1_000, end_time: status === 'RUNNING' ? 0 : 61_000 },
     data: { metrics: auc === null ? [] : [{ key: 'auc', value: auc }], tags: [{ key: 'hyperparameters', value: JSON.stringify(values) }] },
   });
   const { one, sweeps } = await over((seen, below) => {
@@ -143,7 +143,15 @@ it('shows its trials, best first, and those without a value last', async () => {
     ['s_3', 'pending', null],
     ['s_4', 'failed', null],
   ]);
-  expect(trials[1]?.params).toEqual({ alpha: 0.1, fast: true });
+  expect(trials[1]).toMatchObject({
+    params: { alpha: 0.1, fast: true },
+    metrics: { auc: 0.8 },
+    startedAt: '1970-01-01T00:00:01.000Z',
+    endedAt: '1970-01-01T00:01:01.000Z',
+  });
+  expect(trials[0]).toMatchObject({ startedAt: '1970-01-01T00:00:01.000Z', endedAt: null });
+  // A run that waits has a start in MLflow: when it was made. It has not worked.
+  expect(trials[3]).toMatchObject({ state: 'pending', startedAt: null });
   await expect(sweeps.get('nobody', spec().objective)).resolves.toMatchObject({ state: 'absent', trials: [] });
 });
 

@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { ContainerClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { createAzureMlApi } from '../../../../shared/adapters/azureml/api.ts';
 import { createAssetRegistry } from '../../../../shared/adapters/azureml/assets.ts';
+import { createMlflow } from '../../../../shared/adapters/azureml/mlflow.ts';
 import { createRunLogger } from '../../../../shared/adapters/azureml/run-logger.ts';
 import { createAzureMlSweeps } from '../../../../shared/adapters/azureml/sweep.ts';
 import { isTerminal, JobSpec, type JobSpecInput } from '../../../../shared/contracts/training.ts';
@@ -188,6 +190,10 @@ it('a search tries values, and its best trial is told with them', async () => {
     expect(typeof params['fast']).toBe('boolean');
     expect(metric).toBeCloseTo(params['kind'] === 'good' ? 1 - Number(params['alpha']) : 0.1, 9);
   }
+  for (const { startedAt, endedAt, metrics } of trials) {
+    expect(Date.parse(endedAt ?? '')).toBeGreaterThan(Date.parse(startedAt ?? ''));
+    expect(Object.keys(metrics)).toEqual(['auc']);
+  }
   expect(trials.map(({ metric }) => metric)).toEqual(trials.map(({ metric }) => metric).sort((a, b) => Number(b) - Number(a)));
 });
 
@@ -245,4 +251,47 @@ it('a run of another backend is logged once, whoever logs it again', async () =>
   await expect(logger().log(run)).resolves.toEqual(first);
   const seen = await local.backend().readMlflowMetrics(first.mlflowRunId);
   expect(seen).toEqual({ metrics: { mse: 3424.8567 }, notFinite: [] });
+});
+
+it('trials are logged below the run of their search, which is open until it has ended', async () => {
+  const logger = () => createRunLogger({ arm: local.arm(), resourceGroup: 'rg', workspace: 'ws' });
+  const search = {
+    runId: 'sweep-diabetes-0123456789abcdef-a1',
+    experiment: 'diabetes-search',
+    pipeline: 'diabetes',
+    params: { folds: 5 },
+    metrics: {},
+    tags: { backend: 'local' },
+    startedAt: '2026-11-22T10:00:00.000Z',
+    finishedAt: null,
+    status: 'running' as const,
+  };
+  const parent = await logger().log(search);
+  const trial = (number: number, status: 'succeeded' | 'failed' | 'cancelled') => ({
+    ...search,
+    runId: `${search.runId}-t${number}`,
+    params: { folds: 5, alpha: number / 10 },
+    metrics: status === 'succeeded' ? { mse: number } : {},
+    finishedAt: '2026-11-22T10:01:00.000Z',
+    status,
+    parentRunId: parent.mlflowRunId,
+  });
+  const mlflow = createMlflow(createAzureMlApi(local.options()));
+  expect((await mlflow.run(parent.mlflowRunId))?.info.status).toBe('RUNNING');
+
+  for (const one of [trial(1, 'succeeded'), trial(2, 'failed'), trial(3, 'cancelled'), trial(1, 'succeeded')]) await logger().log(one);
+  const ended = { ...search, status: 'succeeded' as const, metrics: { mse: 1 }, finishedAt: '2026-11-22T10:02:00.000Z' };
+  await expect(logger().log(ended)).resolves.toEqual(parent);
+
+  const experiment = await mlflow.experiment('diabetes-search');
+  const children = await mlflow.search(experiment, `tags.mlflow.parentRunId = '${parent.mlflowRunId}'`, 50);
+  const shown = children.map(({ info, data }) => [info.run_name, info.status, data?.params?.find(({ key }) => key === 'alpha')?.value]);
+  expect(shown.sort()).toEqual([
+    [`${search.runId}-t1`, 'FINISHED', '0.1'],
+    [`${search.runId}-t2`, 'FAILED', '0.2'],
+    [`${search.runId}-t3`, 'KILLED', '0.3'],
+  ]);
+  const whole = await mlflow.run(parent.mlflowRunId);
+  expect(whole?.info.status).toBe('FINISHED');
+  expect(whole?.data?.metrics).toMatchObject([{ key: 'mse', value: 1 }]);
 });
