@@ -23,7 +23,9 @@ export async function readPipelineFolder(
   const { pipeline } = parsed;
   const names = new Set([pipeline.tables.silver.sql, pipeline.tables.gold.sql]);
   const sql = Object.fromEntries(await Promise.all([...names].map(async (name) => [name, await text(join(folder, name))] as const)));
-  return { pipeline, bundle: { file, sql, images: neededImages(pipeline, images) } };
+  const { releasable } = pipeline.train;
+  const rows = releasable === undefined ? {} : { releasable: await text(join(folder, releasable)) };
+  return { pipeline, bundle: { file, sql, images: neededImages(pipeline, images), ...rows } };
 }
 
 /** The images that the pipeline names, and the transfer component that every job uses. */
@@ -45,6 +47,10 @@ async function text(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch {
-    throw new CommandError(EXIT.usage, `${path} cannot be read`, 'name a folder that holds a sluice.yaml and its SQL files');
+    throw new CommandError(
+      EXIT.usage,
+      `${path} cannot be read`,
+      'name a folder that holds a sluice.yaml, its SQL files and what else it names',
+    );
   }
 }

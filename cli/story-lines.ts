@@ -3,6 +3,7 @@ import type { LedgerEntry } from '../shared/contracts/events.ts';
 import type { RunSummary } from '../shared/contracts/http-api.ts';
 import type { Watching } from './follow.ts';
 import { type Output, paintState } from './output.ts';
+import { contentWords, parityWords } from './result-words.ts';
 
 /** Prints one line per transition, with the seconds since the beginning. */
 export function narrator(output: Output): Watching {
@@ -20,12 +21,11 @@ export function narrator(output: Output): Watching {
 /** What is worth knowing of a run in its present phase. */
 export function detailOf(output: Output, run: RunSummary): string {
   if (run.failure) return `${paintState(output, run.status)}  ${run.failure.code}: ${run.failure.message}`;
-  if (run.promoted)
-    return `${run.promoted.endpoint} serves ${run.promoted.modelDigest.slice(0, 12)}, ${run.promoted.parity.rowsAgreeing} of ${run.promoted.parity.rowsChecked} golden rows agree`;
+  if (run.promoted) return `${run.promoted.endpoint} serves ${run.promoted.modelDigest.slice(0, 12)}, ${parityWords(run.promoted.parity)}`;
   if (run.trained) return `model ${run.trained.modelDigest.slice(0, 12)}, ${metricsLine(run.trained.metrics)}`;
   if (run.refined) {
     const { silver, gold, quarantinedRows } = run.refined;
-    return `silver v${silver.version} (${silver.rows} rows), gold v${gold.version} (${gold.rows} rows)${quarantinedRows ? `, ${quarantinedRows} in quarantine` : ''}`;
+    return `silver v${silver.version} (${contentWords(run.refined, silver.rows)}), gold v${gold.version} (${contentWords(run.refined, gold.rows)})${quarantinedRows ? `, ${quarantinedRows} in quarantine` : ''}`;
   }
   return '';
 }

@@ -20,6 +20,8 @@ interface Setting {
   target: SagemakerTarget;
   image: string;
   model: ModelVersion;
+  /** The data stays on the premises: golden rows are there only where some were declared releasable. */
+  rowsStay: boolean;
   cancel: Task;
 }
 
@@ -142,7 +144,9 @@ function* checkAgainstGolden(
   setting: Setting,
   place: { region: string; endpoint: string },
 ): Story<ParityResult> {
-  const parity = yield* call(context, checkParity, { ...place, trainRunId: setting.model.runId });
+  const staying = setting.rowsStay ? { rowsStay: true } : {};
+  const parity = yield* call(context, checkParity, { ...place, trainRunId: setting.model.runId, ...staying });
+  if (parity.shapeOnly !== undefined) return parity;
   const share = parity.rowsChecked === 0 ? 0 : parity.rowsAgreeing / parity.rowsChecked;
   if (share < setting.environment.parity || parity.rowsChecked === 0) {
     const message = `The endpoint agrees with the training side on ${parity.rowsAgreeing} of ${parity.rowsChecked} golden rows; ${parity.worst ?? 'no row was checked'}`;
@@ -174,5 +178,5 @@ function* readSetting(context: OrchestrationContext, input: PromoteInput): Story
     reason: 'the run itself',
     requestedAt,
   });
-  return { input, environment, target, image, model };
+  return { input, environment, target, image, model, rowsStay: plan.rowsStay ?? false };
 }

@@ -92,7 +92,8 @@ export function runActivities(ports: RunPorts): Activity[] {
 function planOf({ digest, spec, images }: PipelineVersion, overrides: ParamOverrides | undefined) {
   const train = overridden(spec.train, overrides);
   const specDigest = specDigestOf(train, images);
-  return { contractDigest: digest, train, specDigest, gates: spec.gates, environments: spec.environments, images };
+  const plan = { contractDigest: digest, train, specDigest, gates: spec.gates, environments: spec.environments, images };
+  return spec.data === 'on-premises' ? { ...plan, rowsStay: true } : plan;
 }
 
 /** null where the version has no such parameters or images: then it is not the one to follow. */

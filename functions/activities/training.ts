@@ -9,11 +9,11 @@ import {
   verifyArtifact,
 } from '../../shared/contracts/activities/training.ts';
 import type { ParamOverrides } from '../../shared/contracts/stories.ts';
-import type { StagedFile } from '../../shared/contracts/tables.ts';
-import type { JobExport, JobFile, JobSpec } from '../../shared/contracts/training.ts';
+import type { JobExport, JobSpec } from '../../shared/contracts/training.ts';
 import { residencyProblem, type BackendCheck, type Residency } from '../../shared/decisions/choose-backend.ts';
 import { durationSeconds } from '../../shared/decisions/durations.ts';
 import { trialJobName } from '../../shared/decisions/identity.ts';
+import { siteProblem } from '../../shared/decisions/site-files.ts';
 import { overridden } from '../../shared/decisions/train-spec.ts';
 import {
   artifactKey,
@@ -31,6 +31,7 @@ import type { ArtifactStore } from '../../shared/ports/serving-platform.ts';
 import type { PipelineRegistry } from '../../shared/ports/stores.ts';
 import type { TrainingBackend } from '../../shared/ports/training-backend.ts';
 import { pipelineVersion } from './data.ts';
+import { filesBeside, jobFiles } from './job-inputs.ts';
 import { perform, type Activity } from './kit.ts';
 import { moneyActivities, type MoneyPorts } from './money.ts';
 import { reportActivities } from './reports.ts';
@@ -140,7 +141,8 @@ async function jobOf(
     train,
     gold,
     specDigest,
-    files: await signedFiles(ports.store, files, seconds),
+    files: await jobFiles(ports.store, files, seconds),
+    beside: await filesBeside(ports.store, version, train, seconds),
     exports: await signedExports(ports.store, planned, seconds),
   });
 }
@@ -157,11 +159,16 @@ async function checkInOrder(
 ): Promise<BackendCheck[]> {
   const version = await pipelineVersion(ports.pipelines, pipeline, contractDigest);
   const train = overridden(version.spec.train, overrides);
-  const job = { steps: trainingSteps(version, train), ...(train.nodes === undefined ? {} : { nodes: train.nodes }) };
+  const { data } = version.spec;
+  const job = {
+    steps: trainingSteps(version, train),
+    ...(train.nodes === undefined ? {} : { nodes: train.nodes }),
+    ...(data === 'on-premises' ? { rowsStay: true } : {}),
+  };
   const checks: BackendCheck[] = [];
   let silence: TransientError | null = null;
   for (const backend of train.backend) {
-    let missing = residencyProblem(train, backend, ports.residency ?? {});
+    let missing = siteProblem(data, backend) ?? residencyProblem(train, backend, ports.residency ?? {});
     try {
       missing ??= await lackOf(ports, backend, job);
     } catch (error) {
@@ -187,18 +194,6 @@ async function lackOf(ports: TrainingPorts, name: string, job: Parameters<Traini
     if (error instanceof RejectedError) return error.message;
     throw error;
   }
-}
-
-async function signedFiles(store: Store, files: readonly StagedFile[], seconds: number): Promise<JobFile[]> {
-  return Promise.all(
-    files.map(async ({ path, sha256, bytes }) => ({
-      name: path.slice(path.lastIndexOf('/') + 1),
-      storePath: path,
-      sha256,
-      bytes,
-      url: await store.signRead(path, seconds),
-    })),
-  );
 }
 
 async function signedExports(store: Store, planned: readonly PlannedExport[], seconds: number): Promise<JobExport[]> {

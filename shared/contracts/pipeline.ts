@@ -7,6 +7,7 @@ import { SqlFile } from './pipeline/parts.ts';
 import { Freshness, Lateness, Limits, Schedule } from './pipeline/schedule.ts';
 import { Complete, Source } from './pipeline/source.ts';
 import { Table } from './pipeline/table.ts';
+import { sayWhereDataIs } from './pipeline/residence.ts';
 import { Train } from './pipeline/train.ts';
 
 export { Duration } from './pipeline/parts.ts';
@@ -34,14 +35,19 @@ export const Pipeline = z
     gates: z.array(Gate).min(1, 'a pipeline without a gate would ship anything: state at least one'),
     environments: z.record(Name, Environment).refine((all) => Object.keys(all).length > 0, 'name at least one environment'),
   })
+  .superRefine((pipeline, context) => sayWhereDataIs(pipeline, (path, message) => context.addIssue({ code: 'custom', path, message })))
   .describe('One Sluice pipeline');
 export type Pipeline = z.infer<typeof Pipeline>;
+
+/** Characters of releasable rows: a few hundred rows are more than validation sends. */
+const MAX_RELEASABLE = 500_000;
 
 /** What `sluice apply` sends and Sluice keeps, immutable, by digest. */
 export const PipelineBundle = z.strictObject({
   file: z.string().max(100_000).describe('sluice.yaml as written'),
   sql: z.record(SqlFile, z.string().max(200_000)),
   images: z.record(Name, ImageReference).describe('Component name → image by digest, from the lock file'),
+  releasable: z.string().min(1).max(MAX_RELEASABLE).optional().describe('Content of the file that train.releasable names'),
 });
 export type PipelineBundle = z.infer<typeof PipelineBundle>;
 
@@ -52,5 +58,6 @@ export const PipelineVersion = z.strictObject({
   spec: Pipeline,
   sql: z.strictObject({ silver: z.string(), gold: z.string() }),
   images: z.record(Name, ImageReference),
+  releasable: z.string().optional().describe('Rows that may leave the premises, as text of the file'),
 });
 export type PipelineVersion = z.infer<typeof PipelineVersion>;

@@ -57,7 +57,7 @@ export const RunBudget = z.strictObject({
 });
 export type RunBudget = z.infer<typeof RunBudget>;
 
-/** One trial of a search. `stopped`: not begun any more, because what came before it was decided. */
+/** One trial of a search. `stopped`: not begun any more, or cancelled at its backend, for what came before it or for the money; `reason` says which. */
 export const Trial = z.strictObject({
   trial: z.number().int().min(1),
   params: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
@@ -101,6 +101,7 @@ export const ParityResult = z.strictObject({
   rowsChecked: z.number().int(),
   rowsAgreeing: z.number().int(),
   worst: z.string().nullable().describe('The first row that disagrees, in words'),
+  shapeOnly: z.string().max(200).optional().describe('No row could be compared, and why; the endpoint answered a made-up row'),
 });
 export type ParityResult = z.infer<typeof ParityResult>;
 

@@ -34,6 +34,7 @@ export const Refined = z.strictObject({
   readRows: z.number().int().min(0),
   quarantinedRows: z.number().int().min(0),
   findings: z.array(RuleFinding),
+  onPremises: z.literal(true).optional().describe('A row of these tables is a file that stays on the premises, as its manifest names it'),
 });
 export type Refined = z.infer<typeof Refined>;
 

@@ -41,7 +41,10 @@ export const JobStep = z.strictObject({
 });
 export type JobStep = z.infer<typeof JobStep>;
 
-/** A file that a job needs. It is at `storePath` of the store's container; `url` reads it without an identity, and is a secret. */
+/**
+ * A file that a job needs. It is at `storePath` of the store's container; `url` reads it without an identity, and is a secret. A file of the
+ * site has its address (`site://…`) as both.
+ */
 export const JobFile = z.strictObject({
   name: z.string().min(1).max(200),
   storePath: z.string(),
@@ -86,6 +89,7 @@ export const JobSpec = z.strictObject({
   transferImage: ImageReference.optional().describe('Image of the component that fetches and exports, for backends without a mount'),
   timeoutSeconds: z.number().int().min(60).optional().describe('The backend itself ends the job after this; our own deadline is shorter'),
   nodes: Nodes.optional(),
+  rowsStay: z.boolean().optional().describe('No row of the inputs may leave the site: not in a log, a report, a message or a file'),
   lineage: z
     .strictObject({
       pipeline: Name,

@@ -1,7 +1,9 @@
 // Do an endpoint's answers equal the training side's own predictions for the same rows?
-import type { GoldenPrediction, GoldenSet } from '../contracts/run-report.ts';
+import { InputRow } from '../contracts/rows.ts';
+import type { GoldenPrediction, GoldenSet, RunReport } from '../contracts/run-report.ts';
 import type { ParityResult } from '../contracts/runs.ts';
 import type { Prediction } from '../contracts/serving.ts';
+import { RejectedError } from '../errors/errors.ts';
 
 /**
  * Row by row. Classes: the same label, and probabilities within the golden set's tolerance where both sides give one. Numbers: within the
@@ -33,4 +35,18 @@ function differenceOf(expected: GoldenPrediction, answer: Prediction, tolerance:
 function farApart(what: string, expected: number, found: number, tolerance: number): string | null {
   const distance = Math.abs(expected - found);
   return distance <= tolerance ? null : `${what} differs by ${distance.toExponential(2)}, tolerance ${tolerance}`;
+}
+
+/** An input row that a component made up, as its report names it; null when it names none. */
+export function madeUpRow({ data }: Pick<RunReport, 'data'>): InputRow | null {
+  const row = InputRow.safeParse(data['exampleRow']);
+  return row.success ? row.data : null;
+}
+
+/** Did the endpoint answer one row with one prediction? Says that nothing was compared. Rejects `shape-failed`. */
+export function shapeOf(answers: readonly Prediction[]): ParityResult {
+  const [answer] = answers;
+  if (answers.length === 1 && answer && ('value' in answer || answer.label !== ''))
+    return { rowsChecked: 0, rowsAgreeing: 0, worst: null, shapeOnly: 'no releasable rows: endpoint checked by shape only' };
+  throw new RejectedError('shape-failed', `The endpoint gave ${answers.length} predictions for one row; the promotion is undone`);
 }

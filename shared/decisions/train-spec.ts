@@ -11,8 +11,9 @@ const ONLY_STEP = 'train';
 /** The steps as a graph; one component is a graph of one. */
 export function stepsOf(train: Train): TrainStep[] {
   if (train.steps) return train.steps;
-  const { component = '', cpu, memoryGiB, keep } = train;
-  return [{ name: ONLY_STEP, component, inputs: { gold: 'gold' }, params: {}, cpu, memoryGiB, keep }];
+  const { component = '', cpu, memoryGiB, keep, releasable } = train;
+  const inputs = { gold: 'gold', ...(releasable === undefined ? {} : { releasable: 'releasable' }) };
+  return [{ name: ONLY_STEP, component, inputs, params: {}, cpu, memoryGiB, keep }];
 }
 
 /** The step that leaves the report and the model. */

@@ -1,6 +1,6 @@
 // The jobs of training and publication: which component runs where, with which arguments, what goes in and what comes out.
 // Pure and neutral: how files reach a step and leave it is the backend's business. URLs come in as values.
-import type { Train, TrainStep } from '../contracts/pipeline/train.ts';
+import { isSiteInput, type SiteInput, type Train, type TrainStep } from '../contracts/pipeline/train.ts';
 import type { PipelineVersion } from '../contracts/pipeline.ts';
 import type { JobExport, JobFile, JobSpec, JobStep } from '../contracts/training.ts';
 import { RejectedError } from '../errors/errors.ts';
@@ -70,12 +70,14 @@ export interface TrainingWork {
   /** The job's name: the run's id, or a trial's own name. */
   name: string;
   runId: string;
-  version: Pick<PipelineVersion, 'name' | 'images'>;
+  version: Pick<PipelineVersion, 'name' | 'images' | 'spec'>;
   /** The pipeline's, with the parameters of this run. */
   train: Train;
   gold: { table: string; version: number; digest: string };
   specDigest: string;
   files: JobFile[];
+  /** With `data: on-premises`: what else the steps read. */
+  beside?: Partial<Record<SiteInput, JobFile[]>>;
   exports: JobExport[];
 }
 
@@ -89,11 +91,12 @@ export function trainingJob(work: TrainingWork): JobSpec {
     steps: trainingSteps(version, train),
     parameters: Object.fromEntries(stepsOf(train).map((step) => [paramKey(train, step), JSON.stringify(paramsOf(train, step))])),
     labels: { pipeline: version.name, run: runId },
-    inputs: { gold: work.files },
+    inputs: { gold: work.files, ...work.beside },
     exports: work.exports,
     ...(transfer === undefined ? {} : { transferImage: transfer }),
     timeoutSeconds: durationSeconds(train.deadline) + MARGIN_SECONDS,
     ...(train.nodes === undefined ? {} : { nodes: train.nodes }),
+    ...(version.spec.data === 'on-premises' ? { rowsStay: true } : {}),
     lineage: { pipeline: version.name, runId, goldDigest: gold.digest, specDigest, goldTable: gold.table, goldVersion: gold.version },
     experiment: train.mlflow?.experiment ?? version.name,
   };
@@ -105,17 +108,18 @@ export function trainingSteps(version: Pick<PipelineVersion, 'images'>, train: T
     name: step.name,
     image: imageOf(version, step.component),
     command: commandOf(step.component),
-    args: [...inputsOf(step), '--params-json', { parameter: paramKey(train, step) }, '--out', { output: OUTPUT }],
+    args: [...inputsOf(train, step), '--params-json', { parameter: paramKey(train, step) }, '--out', { output: OUTPUT }],
     cpu: step.cpu,
     memoryGiB: step.memoryGiB,
     component: step.component,
   }));
 }
 
-function inputsOf(step: TrainStep): JobStep['args'] {
+function inputsOf(train: Train, step: TrainStep): JobStep['args'] {
+  const ofJob = (from: string): boolean => from === 'gold' || (isSiteInput(from) && !train.steps?.some(({ name }) => name === from));
   return Object.entries(step.inputs).flatMap(([input, from]) => [
     '--input',
-    from === 'gold' ? { input: 'gold', prefix: `${input}=` } : { from, output: OUTPUT, prefix: `${input}=` },
+    ofJob(from) ? { input: from, prefix: `${input}=` } : { from, output: OUTPUT, prefix: `${input}=` },
   ]);
 }
 

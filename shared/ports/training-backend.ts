@@ -21,5 +21,5 @@ export interface TrainingBackend {
   /** One cheap call that proves the way and the identity; throws as the others do. */
   probe(): Promise<{ version: string }>;
   /** Looks whether this backend can run the job before it is made: machines that are Ready, compute that exists. */
-  check(job: Pick<JobSpec, 'nodes' | 'steps'>): Promise<Availability>;
+  check(job: Pick<JobSpec, 'nodes' | 'steps' | 'rowsStay'>): Promise<Availability>;
 }

@@ -53,10 +53,16 @@ async function versionOf(name: string, bundle: PipelineBundle): Promise<Pipeline
   const parsed = parsePipelineFile(bundle.file);
   if (!parsed.ok) throw invalid(parsed.problems.map((problem) => ({ file: FILE, ...problem })));
   const spec = parsed.pipeline;
-  const problems = [...nameProblems(name, spec), ...sqlProblems(spec, bundle.sql), ...imageProblems(spec, bundle.images)];
+  const problems = [
+    ...nameProblems(name, spec),
+    ...sqlProblems(spec, bundle.sql),
+    ...imageProblems(spec, bundle.images),
+    ...releasableProblems(spec, bundle.releasable),
+  ];
   if (problems.length > 0) throw invalid(problems);
   const sql = { silver: bundle.sql[spec.tables.silver.sql] ?? '', gold: bundle.sql[spec.tables.gold.sql] ?? '' };
-  return { name, digest: digestOf(bundle), spec, sql, images: bundle.images };
+  const { images, releasable } = bundle;
+  return { name, digest: digestOf(bundle), spec, sql, images, ...(releasable === undefined ? {} : { releasable }) };
 }
 
 function invalid(problems: UserProblem[]): UserError {
@@ -111,6 +117,20 @@ function imageProblems(spec: Pipeline, images: PipelineBundle['images']): UserPr
       mend: suggestion(component, components),
     })),
   ];
+}
+
+function releasableProblems({ train }: Pipeline, content: string | undefined): UserProblem[] {
+  const { releasable: file } = train;
+  if ((file === undefined) === (content === undefined)) return [];
+  if (file === undefined)
+    return [
+      {
+        where: 'releasable',
+        problem: 'rows were sent that the pipeline does not declare releasable',
+        mend: 'name their file in train.releasable',
+      },
+    ];
+  return [{ file: FILE, where: 'train.releasable', problem: `the file "${file}" was not sent`, mend: `put it beside ${FILE}` }];
 }
 
 /** Two pipelines over one folder would both claim each file that lands there. */

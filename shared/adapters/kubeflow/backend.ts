@@ -11,7 +11,7 @@ import { compilePipeline } from './ir.ts';
 import { lastWords, logsOf } from './logs.ts';
 import { awsAvailable, nodesAvailable } from './nodes.ts';
 import { observe } from './observe.ts';
-import type { PodOptions } from './platform.ts';
+import { type PodOptions, siteLack } from './platform.ts';
 import type { PodPlace } from './pods.ts';
 import { readRun, submitJob } from './submit.ts';
 import { Anything, ExperimentList, Health } from './wire.ts';
@@ -101,6 +101,8 @@ export function createKubeflowBackend(options: KubeflowOptions): TrainingBackend
     },
 
     async check(job) {
+      const lack = siteLack(job, pods, options.pipelineRoot);
+      if (lack !== null) return { available: false, missing: lack };
       try {
         await http.call({ method: 'GET', path: '/healthz' }, Health);
         const nodes = await nodesAvailable(kubernetes, job, pods);

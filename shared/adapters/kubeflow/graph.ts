@@ -5,7 +5,7 @@ import { RejectedError } from '../../errors/errors.ts';
 
 /** What is compiled of a job; all that is optional may be left out. */
 export type GraphJob = Pick<JobSpec, 'graph' | 'steps' | 'parameters'> &
-  Partial<Pick<JobSpec, 'inputs' | 'exports' | 'transferImage' | 'timeoutSeconds' | 'nodes'>>;
+  Partial<Pick<JobSpec, 'inputs' | 'exports' | 'transferImage' | 'timeoutSeconds' | 'nodes' | 'rowsStay'>>;
 
 /** An argument of a task; `below` is a folder inside the path. */
 export type TaskArgument = Exclude<StepArgument, { input: string }> | { from: string; output: string; prefix?: string; below: string };
@@ -38,7 +38,7 @@ export interface Graph {
 
 const REPORT = 'run-report.json';
 /** Data that is at the site already; it is read there and never signed for. */
-const SITE = /^site:\/\//;
+const SITE = /^(site|file):\/\//;
 const TRANSFER = ['python3', '-m', 'sluice_transfer'];
 /** One argument of a process may have 131 072 bytes (Linux, MAX_ARG_STRLEN), and parameters are handed over as arguments. */
 const MAX_PARAMETER_BYTES = 120_000;

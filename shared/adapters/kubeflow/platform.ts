@@ -42,7 +42,7 @@ export interface ContainerExtras {
   accelerator?: { resourceType: string; resourceCount: string };
 }
 
-type Asked = Partial<Pick<JobSpec, 'nodes' | 'timeoutSeconds'>>;
+type Asked = Partial<Pick<JobSpec, 'nodes' | 'timeoutSeconds' | 'rowsStay'>>;
 
 /** Rejects `kubeflow-unsupported` for what KFP cannot express with these options. */
 export function executorConfig(asked: Asked, task: GraphTask, options: PodOptions): ExecutorConfig {
@@ -78,6 +78,8 @@ export function containerExtras(asked: Asked, task: GraphTask, options: PodOptio
   const env = [
     // Numeric libraries count the node's processors, not the pod's share; components take their threads from this.
     ...(task.kind === 'own' ? [{ name: 'SLUICE_CPU_LIMIT', value: String(task.cpu) }] : []),
+    // Tells components that no row may leave: no golden rows that were not declared, no values in messages.
+    ...(asked.rowsStay && task.kind === 'own' ? [{ name: 'SLUICE_ROWS', value: 'stay' }] : []),
     ...(task.readsSite ? [{ name: 'SLUICE_SITE_ROOT', value: siteMount(options).mountPath }] : []),
     ...(options.aws && task.sends
       ? [
@@ -123,6 +125,15 @@ export function awsPodDefault(namespace: string, aws: NonNullable<PodOptions['aw
       volumeMounts: [{ name: volume, mountPath: TOKEN_FOLDER, readOnly: true }],
     },
   };
+}
+
+/** What keeps this place from training on rows that must not leave its site; null when nothing does. */
+export function siteLack({ rowsStay }: Asked, { site }: PodOptions, pipelineRoot: string | undefined): string | null {
+  if (!rowsStay) return null;
+  if (!site) return 'the rows stay on the premises, and it has no data volume of a site (setting KUBEFLOW_SITE_CLAIM)';
+  const [scheme = ''] = (pipelineRoot ?? 'minio://').split('://');
+  if (scheme === 'minio') return null;
+  return `the rows stay on the premises, and what steps hand to each other would go to ${scheme}:// (setting KUBEFLOW_PIPELINE_ROOT; minio:// is the object store of the cluster)`;
 }
 
 function siteMount({ site }: PodOptions): { constant: string; mountPath: string } {

@@ -43,6 +43,7 @@ export const readPlan = activity({
     gates: z.array(Gate),
     environments: z.record(Name, Environment),
     images: z.record(z.string(), z.string()),
+    rowsStay: z.boolean().optional().describe('The data stays on the premises'),
   }),
   retry: BRIEF,
 });

@@ -16,11 +16,21 @@ export type Params = z.infer<typeof Params>;
 /** File that a step leaves in its folder, relative and plain. */
 const KeptFile = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/, 'expected a plain file name');
 
-/** One step of a training graph. Inputs are `gold` (the staged data) or the folder of an earlier step, by its name. */
+/** With `data: on-premises`: what steps may read beside `gold`; then no step has these names. */
+export const SITE_INPUTS = ['source', 'releasable'] as const;
+export type SiteInput = (typeof SITE_INPUTS)[number];
+
+/**
+ * One step of a training graph. Inputs are `gold` (the staged data; with `data: on-premises` the files that the manifest names), the folder
+ * of an earlier step by its name, and with `data: on-premises` `source` (what the pipeline says of those files) and `releasable`.
+ */
 export const TrainStep = z.strictObject({
   name: Name,
   component: Name.describe('Folder under components/; its image comes from the lock file'),
-  inputs: z.record(ParamName, Name).default({}).describe('Input name of the component → "gold" or the name of an earlier step'),
+  inputs: z
+    .record(ParamName, Name)
+    .default({})
+    .describe('Input name of the component → "gold", the name of an earlier step, or with data: on-premises "source" or "releasable"'),
   params: Params.default({}).describe('Own parameters; those of `train.params` are given to every step and yield to these'),
   cpu: z.number().int().min(1).max(64).default(1),
   memoryGiB: z.number().min(0.5).max(512).default(2),
@@ -71,6 +81,9 @@ export const Train = z
     result: Name.optional().describe('The step that leaves run-report.json and model.tar.gz; the last without it'),
     params: Params.default({}),
     keep: z.array(KeptFile).max(20).default([]).describe('With one component: files that are kept with the run beside report and model'),
+    releasable: KeptFile.optional().describe(
+      'With data: on-premises: file beside sluice.yaml with rows that may leave; golden rows come from nowhere else',
+    ),
     deadline: Duration.default('2h').describe('From submission to a terminal state; then the job is cancelled'),
     queueWithin: Duration.optional().describe('From submission to the start of work; then the job is cancelled'),
     cpu: z.number().int().min(1).max(64).default(1),
@@ -94,7 +107,8 @@ export const Train = z
     train.steps?.forEach((step, index) => {
       if (earlier.has(step.name)) say(['steps', index, 'name'], `"${step.name}" is taken`);
       for (const [input, from] of Object.entries(step.inputs)) {
-        if (!earlier.has(from)) say(['steps', index, 'inputs', input], `"${from}" is neither "gold" nor an earlier step`);
+        if (!earlier.has(from) && !isSiteInput(from))
+          say(['steps', index, 'inputs', input], `"${from}" is neither "gold" nor an earlier step`);
       }
       earlier.add(step.name);
     });
@@ -106,4 +120,15 @@ export type Train = z.infer<typeof Train>;
 /** The components that a training runs, each once: the one, or those of its steps. */
 export function componentsOf(train: Pick<Train, 'component' | 'steps'>): string[] {
   return [...new Set([...(train.component === undefined ? [] : [train.component]), ...(train.steps ?? []).map((step) => step.component)])];
+}
+
+/** Whether the name means one of `SITE_INPUTS`; a step of the graph that has the name comes first. */
+export function isSiteInput(from: string): from is SiteInput {
+  return (SITE_INPUTS as readonly string[]).includes(from);
+}
+
+/** Whether a step of the training reads the input. A training of one component gets the releasable rows where there are any. */
+export function readsSiteInput(train: Pick<Train, 'steps' | 'releasable'>, input: SiteInput): boolean {
+  if (train.steps) return train.steps.some((step) => Object.values(step.inputs).includes(input));
+  return input === 'releasable' && train.releasable !== undefined;
 }

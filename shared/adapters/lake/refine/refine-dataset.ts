@@ -15,7 +15,7 @@ export async function refineDataset(work: Work): Promise<Refined> {
   const tables = tablesOf(work);
   const before = await found(tables.silver, work);
   const first = before ? { silver: before, gold: null } : await firstTime(work, tables);
-  return outcome(first.silver, await commitGold(work, tables, first.gold));
+  return outcome(work, first.silver, await commitGold(work, tables, first.gold));
 }
 
 /** The step silver → gold alone, for a commit of silver that somebody else made: gold of that version or a newer one. */
@@ -29,16 +29,17 @@ export async function refineGold(work: Work, silverVersion: number): Promise<Ref
   }
   const snapshot = await readSnapshot(tables.silver, last.facts.silverVersion ?? silverVersion);
   const silver = await describeCommit(tables.silver, snapshot!, noActions());
-  return outcome({ commit: silver, facts: { readRows: 0, quarantinedRows: 0, findings: [] } }, last);
+  return outcome(work, { commit: silver, facts: { readRows: 0, quarantinedRows: 0, findings: [] } }, last);
 }
 
-function outcome(silver: Done, gold: Done): Refined {
+function outcome({ pipeline }: Work, silver: Done, gold: Done): Refined {
   return {
     silver: silver.commit,
     gold: gold.commit,
     readRows: silver.facts.readRows,
     quarantinedRows: silver.facts.quarantinedRows + gold.facts.quarantinedRows,
     findings: [...silver.facts.findings, ...gold.facts.findings],
+    ...(pipeline.spec.data === 'on-premises' ? { onPremises: true } : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readPipelineFile } from '../../../../local/cloud/kubeflow/ir/pipeline-file.ts';
 import type { GraphJob } from '../../../../shared/adapters/kubeflow/graph.ts';
 import { compilePipeline } from '../../../../shared/adapters/kubeflow/ir.ts';
+import { siteLack } from '../../../../shared/adapters/kubeflow/platform.ts';
 import { JobSpec } from '../../../../shared/contracts/training.ts';
 
 const IMAGE = `registry.example/ble-train@sha256:${'a'.repeat(64)}`;
@@ -191,7 +192,7 @@ describe('the pod of a task', () => {
   });
 
   it('reads the data of a site from its volume, in the fetch step only', () => {
-    const job = branching({ inputs: { gold: [file('a.csv', 'site://ble/a.csv')] } });
+    const job = branching({ inputs: { gold: [file('a.csv', 'file:///data/ble/a.csv')] } });
     const compiled = compilePipeline(job, { site: { claim: 'site-data', mountPath: '/data' } });
     const { executors } = compiled.platform.platforms.kubernetes.deploymentSpec;
 
@@ -199,6 +200,28 @@ describe('the pod of a task', () => {
     expect(executors['exec-split']?.pvcMount).toBeUndefined();
     expect(compiled.spec.deploymentSpec.executors['exec-fetch']?.container.env).toEqual([{ name: 'SLUICE_SITE_ROOT', value: '/data' }]);
     expect(() => readPipelineFile(compiled.yaml)).not.toThrow();
+  });
+
+  it('is told that no row may leave, where that is so', () => {
+    const envOf = (job: GraphJob, task: string) =>
+      compilePipeline(job).spec.deploymentSpec.executors[`exec-${task}`]?.container.env?.find(({ name }) => name === 'SLUICE_ROWS')?.value;
+
+    expect(['split', 'train', 'judge'].map((task) => envOf(branching({ rowsStay: true }), task))).toEqual(['stay', 'stay', 'stay']);
+    expect(envOf(branching({ rowsStay: true }), 'fetch')).toBeUndefined();
+    expect(envOf(branching(), 'train')).toBeUndefined();
+  });
+
+  it.each([
+    [{ site: { claim: 'site-data', mountPath: '/data' } }, undefined, null],
+    [{ site: { claim: 'site-data', mountPath: '/data' } }, 'minio://mlpipeline/v2', null],
+    [{}, undefined, 'KUBEFLOW_SITE_CLAIM'],
+    [{ site: { claim: 'site-data', mountPath: '/data' } }, 's3://elsewhere/runs', 'would go to s3:// (setting KUBEFLOW_PIPELINE_ROOT'],
+  ])('is taken with rows that must stay only at a site whose artifacts stay too: %j %s', (pods, root, lack) => {
+    const said = siteLack({ rowsStay: true }, pods, root);
+
+    if (lack === null) expect(said).toBeNull();
+    else expect(said).toContain(lack);
+    expect(siteLack({}, pods, root)).toBeNull();
   });
 
   it('has an AWS identity where it sends, as a projected token and never as a key', () => {
