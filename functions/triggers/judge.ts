@@ -133,7 +133,8 @@ export async function judgeSignal(
 ): Promise<JudgedEvent & { effect: SignalEffect }> {
   const chain = [...parseChain(event.data['chain']), ...given];
   const named = pipelineOfSignal(event);
-  const registered = await catalog.registered();
+  // A push of code comes right after its images were registered: it must not be judged by those before.
+  const registered = await catalog.registered(event.kind === 'code');
   // It may have been registered a moment ago.
   const newest = named === null || registered.versions.has(named) ? registered : await catalog.registered(true);
   const known = named !== null && newest.versions.has(named);
