@@ -3,7 +3,7 @@ import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import { readsSiteInput, type SiteInput, type Train } from '../../shared/contracts/pipeline/train.ts';
 import type { StagedFile } from '../../shared/contracts/tables.ts';
 import type { JobFile } from '../../shared/contracts/training.ts';
-import { canonicalJson, sha256Hex } from '../../shared/decisions/digest.ts';
+import { sha256Hex } from '../../shared/decisions/digest.ts';
 import { isAddress, namesOf } from '../../shared/decisions/site-files.ts';
 import { RejectedError } from '../../shared/errors/errors.ts';
 import type { Store } from '../../shared/ports/lake.ts';
@@ -39,7 +39,8 @@ export async function filesBeside(
   };
   const [source] = spec.sources;
   const beside: Partial<Record<SiteInput, JobFile[]>> = {};
-  if (readsSiteInput(train, 'source')) beside.source = await keep('source.json', canonicalJson(source));
+  // As the file has it: the order of its columns is the order of the header.
+  if (readsSiteInput(train, 'source')) beside.source = await keep('source.json', JSON.stringify(source));
   if (readsSiteInput(train, 'releasable')) {
     if (releasable === undefined)
       throw new RejectedError(

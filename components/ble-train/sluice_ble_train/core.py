@@ -25,11 +25,14 @@ class Trained:
     network: Network
     metrics: dict[str, float]
     slices: list[Slice]
-    golden: GoldenSet
+    golden: GoldenSet | None
 
 
-def train_and_judge(readings: Readings, params: TrainParams) -> Trained:
-    """Trains on the honest split; fails with `too-few-rows` or `too-few-cells` where no honest test is possible."""
+def train_and_judge(readings: Readings, params: TrainParams, released: Readings | None = None, *, stay: bool = False) -> Trained:
+    """Trains on the honest split; fails with `too-few-rows` or `too-few-cells` where no honest test is possible.
+
+    Golden rows are the released ones; without those test rows, or none where rows must stay.
+    """
     cells = len(set(readings.cells))
     if cells < MIN_CELLS:
         raise ComponentError('too-few-cells', f'{len(readings)} rows name {cells} cells; at least {MIN_CELLS} are needed')
@@ -60,11 +63,12 @@ def train_and_judge(readings: Readings, params: TrainParams) -> Trained:
         'cells': cells,
         'untestedCells': cells - len(set(test_cells)),
     }
+    compared = released.signals if released is not None else [] if stay else [readings.signals[row] for row in honest.test]
     return Trained(
         network=network,
         metrics=metrics,
         slices=slices_by_column(test_cells, best),
-        golden=golden_set(network, [readings.signals[row] for row in honest.test], params.goldenRows),
+        golden=golden_set(network, compared, params.goldenRows) if compared else None,
     )
 
 

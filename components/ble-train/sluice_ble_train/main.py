@@ -13,7 +13,7 @@ import sklearn
 from sluice_ble_train.core import Trained, train_and_judge
 from sluice_ble_train.model_files import write_model
 from sluice_ble_train.params import parse_params
-from sluice_ble_train.readings import BEACONS, NOT_HEARD, read_gold
+from sluice_ble_train.readings import BEACONS, NOT_HEARD, STRONGEST, read_gold
 from sluice_protocol import (
     FileDigest,
     ModelDescription,
@@ -22,19 +22,23 @@ from sluice_protocol import (
     folder_digests,
     limit_threads,
     model_digest,
+    rows_stay,
     write_archive,
 )
 
 MODEL_FOLDER = 'model'
 ARCHIVE = 'model.tar.gz'
 _PLOT_POINTS = 200
+EXAMPLE_ROW = [(NOT_HEARD + STRONGEST) // 2] * len(BEACONS)
+"""Made up, for a look whether an endpoint answers at all."""
 
 
 def train_step(arguments: StepArguments) -> Outcome:
-    """Input `gold`; leaves the model and returns what the report says about it."""
+    """Inputs `gold` and, where rows must stay, `releasable`; leaves the model and returns what the report says about it."""
     params = parse_params(arguments.params)
     readings = read_gold(arguments.input('gold'))
-    trained = train_and_judge(readings, params)
+    released = read_gold(arguments.input('releasable')) if 'releasable' in arguments.inputs else None
+    trained = train_and_judge(readings, params, released, stay=rows_stay(os.environ))
     model = _write(arguments.out, trained)
     return Outcome(
         metrics=trained.metrics,
@@ -44,7 +48,14 @@ def train_step(arguments: StepArguments) -> Outcome:
         model=model,
         plots=[_loss_plot(trained.network.loss)],
         golden=trained.golden,
-        data={'rows': len(readings), 'files': list(readings.files), 'features': list(BEACONS), 'label': 'location', 'notHeard': NOT_HEARD},
+        data={
+            'rows': len(readings),
+            'files': list(readings.files),
+            'features': list(BEACONS),
+            'label': 'location',
+            'notHeard': NOT_HEARD,
+            'exampleRow': EXAMPLE_ROW,
+        },
         packages={'numpy': numpy.__version__, 'scikit-learn': sklearn.__version__},
         accelerator={'kind': 'none', 'cpuThreads': limit_threads(os.environ)},
     )

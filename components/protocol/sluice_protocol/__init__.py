@@ -31,6 +31,7 @@ from sluice_protocol.report import (
     Prediction,
     Slice,
 )
+from sluice_protocol.residence import rows_stay
 from sluice_protocol.runner import refuse_call, run_component, run_reported
 from sluice_protocol.step import Step, step
 from sluice_protocol.threads import limit_threads, thread_count
@@ -74,6 +75,7 @@ __all__ = [
     'read_text',
     'redact_urls',
     'refuse_call',
+    'rows_stay',
     'run_component',
     'run_reported',
     'step',

@@ -20,6 +20,7 @@ from sluice_protocol.errors import ComponentError
 from sluice_protocol.kubeflow import write_executor_output
 from sluice_protocol.redact import redact_urls
 from sluice_protocol.report import PROTOCOL, REPORT_NAME, Component, Outcome, metrics_json, outcome_json, write_report
+from sluice_protocol.residence import place_of, refuse_undeclared, rows_stay, without_values
 
 QUEUED_AT = 'SLUICE_QUEUED_AT'
 
@@ -34,6 +35,8 @@ def run_component(component: Component, work: Callable[[StepArguments], Outcome]
 
     def body() -> Outcome:
         outcome = work(arguments)
+        if rows_stay(os.environ):
+            refuse_undeclared(outcome.golden, arguments.inputs)
         if arguments.executorInput is not None:
             metrics = metrics_json(outcome.metrics, 'metric')
             write_executor_output(arguments.executorInput, arguments.out, outcome.outputs, metrics)
@@ -136,12 +139,16 @@ def _instant(at: datetime) -> str:
 
 
 def _describe(error: BaseException) -> ComponentError:
+    stay = rows_stay(os.environ)
     if isinstance(error, ComponentError):
-        return ComponentError(error.code, redact_urls(error.message))
+        told = ComponentError(error.code, redact_urls(error.message))
+        return without_values(told) if stay else told
     if isinstance(error, ModuleNotFoundError):
         return ComponentError(
             'package-missing', f'{sys.executable} has no module {error.name!r}; install what the requirements.txt of the component names'
         )
+    if stay:
+        return ComponentError('unexpected', f'{place_of(error)}; its own words are held back, because rows must not leave')
     _say(''.join(traceback.format_exception(error)).rstrip())
     return ComponentError('unexpected', redact_urls(f'{type(error).__name__}: {error}'))
 
