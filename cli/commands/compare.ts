@@ -1,6 +1,8 @@
 import type { Comparison } from '../../shared/contracts/http/training.ts';
 import type { Command } from '../command.ts';
 import { EXIT } from '../failure.ts';
+import { heightAt, numberColumn, places, pointsOf, signed, significant } from '../figures.ts';
+import type { Output } from '../output.ts';
 
 /** Two trainings side by side: only what differs is listed. */
 export const compare: Command = {
@@ -10,38 +12,124 @@ export const compare: Command = {
   async run(context, [a = '', b = '']) {
     const { output } = context;
     const found = await (await context.api()).get<Comparison>(`/compare?${new URLSearchParams({ a, b }).toString()}`);
-    output.field('a', `${found.a.runId}  ${found.a.status}${found.a.backend ? ` on ${found.a.backend}` : ''}`);
-    output.field('b', `${found.b.runId}  ${found.b.status}${found.b.backend ? ` on ${found.b.backend}` : ''}`);
+    output.field('a', sideWords(found.a));
+    output.field('b', sideWords(found.b));
     output.field('data', found.data.words);
-    output.line();
-    if (found.params.length > 0) {
-      output.table(
-        ['parameter', 'a', 'b'],
-        found.params.map(({ name, a: left, b: right }) => [name, shown(left), shown(right)]),
-      );
-    }
-    output.field('parameters', `${found.equalParams} are equal`);
-    output.table(
-      ['metric', 'a', 'b', 'b - a'],
-      found.metrics.map(({ name, a: left, b: right, difference }) => [name, shown(left), shown(right), signed(difference)]),
-    );
-    const slices = found.slices.flatMap((slice) =>
-      slice.metrics.map((metric) => [`${slice.name} ${metric.name}`, shown(metric.a), shown(metric.b), signed(metric.difference)]),
-    );
-    if (slices.length > 0) output.table(['slice', 'a', 'b', 'b - a'], slices);
-    for (const { name, kind, a: left, b: right } of found.curves)
-      output.field('curve', `${name} (${kind}): ${left?.length ?? 0} and ${right?.length ?? 0} points; their values with --json`);
+    output.field('model', modelWords(found));
+    showParams(output, found);
+    showMetrics(output, found);
+    showSlices(output, found);
+    for (const curve of found.curves) showCurve(output, curve);
     output.result(found);
     return EXIT.done;
   },
 };
 
-function shown(value: unknown): string {
-  if (value === null || value === undefined) return '-';
-  return typeof value === 'number' ? String(Number(value.toPrecision(6))) : typeof value === 'string' ? value : JSON.stringify(value);
+function sideWords({ runId, status, backend }: Comparison['a']): string {
+  return `${runId}  ${status}${backend === null ? '' : ` on ${backend}`}`;
 }
 
-function signed(value: number | null): string {
-  if (value === null) return '-';
-  return `${value > 0 ? '+' : ''}${Number(value.toPrecision(4))}`;
+function modelWords({ a, b }: Comparison): string {
+  const [left, right] = [a, b].map(({ modelDigest }) => modelDigest?.slice(0, 12) ?? 'none');
+  return left === right ? `the same: ${left ?? ''}` : `${left ?? ''} and ${right ?? ''}`;
 }
+
+function showParams(output: Output, { params, equalParams }: Comparison): void {
+  const equal = equalParams === 1 ? '1 parameter is equal' : `${equalParams} parameters are equal`;
+  output.line();
+  if (params.length === 0) {
+    output.line(`  ${equal}, none differs`);
+    return;
+  }
+  output.table(
+    ['parameter', 'a', 'b'],
+    params.map(({ name, a, b }) => [name, short(shown(a)), short(shown(b))]),
+  );
+  output.line(`  ${equal}`);
+}
+
+type Compared = Comparison['metrics'][number];
+
+/** Metrics that differ, and how many do not. */
+function showMetrics(output: Output, { metrics }: Comparison): void {
+  const equal = metrics.filter(({ difference }) => difference === 0).length;
+  const rows = metrics.filter(({ difference }) => difference !== 0);
+  output.line();
+  if (rows.length > 0)
+    sideBySide(
+      output,
+      ['metric'],
+      rows.map((metric) => ({ names: [metric.name], ...metric })),
+    );
+  output.line(`  ${equal === 1 ? '1 metric is equal' : `${equal} metrics are equal`}${rows.length === 0 ? ', none differs' : ''}`);
+}
+
+/** Each slice once, with its metrics beside it. Slices whose metrics are all equal are counted. */
+function showSlices(output: Output, { slices }: Comparison): void {
+  if (slices.length === 0) return;
+  const differing = slices.filter(({ metrics }) => metrics.some(({ difference }) => difference !== 0));
+  const rows = differing.flatMap(({ name, rows: { a, b }, metrics }) =>
+    metrics.map((metric, n) => ({
+      names: n === 0 ? [name, a === b ? count(a) : `${count(a)}, ${count(b)}`, metric.name] : ['', '', metric.name],
+      ...metric,
+    })),
+  );
+  output.line();
+  if (rows.length > 0) sideBySide(output, ['slice', 'rows', 'metric'], rows);
+  const equal = slices.length - differing.length;
+  if (equal > 0) output.line(`  ${equal === 1 ? '1 slice is' : `${equal} slices are`} equal in every metric`);
+}
+
+const count = (rows: number | null): string => (rows === null ? '-' : String(rows));
+
+/** `a`, `b` and their difference, points one below the other. */
+function sideBySide(output: Output, header: readonly string[], rows: readonly (Omit<Compared, 'name'> & { names: string[] })[]): void {
+  const columns = [
+    numberColumn(
+      'a',
+      rows.map(({ a }) => a),
+    ),
+    numberColumn(
+      'b',
+      rows.map(({ b }) => b),
+    ),
+    numberColumn(
+      'b - a',
+      rows.map(({ difference }) => difference),
+      signed,
+    ),
+  ];
+  output.table(
+    [...header, ...columns.map((column) => column.header)],
+    rows.map(({ names }, n) => [...names, ...columns.map(({ cells }) => cells[n] ?? '')]),
+  );
+}
+
+/** A curve of both at a few places; all of their points are for machines. */
+function showCurve(output: Output, { name, a, b }: Comparison['curves'][number]): void {
+  const [left, right] = [pointsOf(a), pointsOf(b)];
+  const at = places(name, [left, right]);
+  const heights = [left, right].map((points) => at.map((x) => heightAt(points, x)));
+  const difference = at.map((_, n) => {
+    const [one, other] = heights.map((each) => each[n] ?? null);
+    return one === null || one === undefined || other === null || other === undefined ? null : other - one;
+  });
+  const cell = (value: number | null): string => (value === null ? '-' : significant(Number(value.toPrecision(4))));
+  output.line();
+  output.table(
+    [`${name} at`, ...at.map(significant)],
+    [
+      ['a', ...(heights[0] ?? []).map(cell)],
+      ['b', ...(heights[1] ?? []).map(cell)],
+      ['b - a', ...difference.map((value) => (value === null ? '-' : signed(Number(value.toFixed(6)))))],
+    ],
+  );
+  output.line(`  all ${left.length} and ${right.length} points with --json`);
+}
+
+function shown(value: unknown): string {
+  if (value === null || value === undefined) return '-';
+  return typeof value === 'number' ? significant(value) : typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+const short = (text: string): string => (text.length > 30 ? `${text.slice(0, 29)}…` : text);

@@ -1,12 +1,17 @@
+import type { z } from 'zod';
+import type { RunReports } from '../../shared/contracts/http/training.ts';
 import type { Run } from '../../shared/contracts/runs.ts';
 import type { RunSummary } from '../../shared/contracts/http-api.ts';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { EXIT } from '../failure.ts';
 import { type Output, paintState, seconds } from '../output.ts';
-import { placementWords } from '../../shared/contracts/training.ts';
+import { contentWords, parityWords } from '../result-words.ts';
+import { sentenceField, showMachines, showMetrics, showReport, showSentences } from '../report-lines.ts';
 import { detailOf } from '../story-lines.ts';
 import { showTrials } from './sweep.ts';
+
+type Reports = z.infer<typeof RunReports>;
 
 export const runsList: Command = {
   name: 'runs',
@@ -45,11 +50,14 @@ export const runsList: Command = {
 export const runsShow: Command = {
   name: 'runs show',
   args: ['<id>'],
-  help: 'Show one run: status, commit or model, gates, jobs, seconds',
+  help: 'Show one run: status, commit or model, metrics, tables and curves, gates, jobs, seconds',
   async run(context, [id = '']) {
-    const run = await (await context.api()).get<Run>(`/runs/${encodeURIComponent(id)}`);
-    showRun(context.output, run);
-    context.output.result(run);
+    const api = await context.api();
+    const run = await api.get<Run>(`/runs/${encodeURIComponent(id)}`);
+    // Other runs have no report of components.
+    const reports = run.story === 'train' ? await api.find<Reports>(`/runs/${encodeURIComponent(id)}/report`) : null;
+    showRun(context.output, run, reports);
+    context.output.result(reports ? { ...run, report: reports.report, files: reports.files } : run);
     return EXIT.done;
   },
 };
@@ -105,58 +113,75 @@ export const runsLogs: Command = {
   },
 };
 
-function showRun(output: Output, run: Run): void {
+function showRun(output: Output, run: Run, reports: Reports | null): void {
   output.line(`${output.paint.bold(run.runId)}  ${paintState(output, run.status)}`);
   output.field('phase', run.phase);
   output.field('cause', `${run.cause.kind} ${run.cause.path ?? run.cause.ref}`);
   output.field('contract', run.contractDigest.slice(0, 12));
   output.field('started', run.startedAt);
   if (run.finishedAt) output.field('finished', run.finishedAt);
-  if (run.failure) output.field('failure', `${run.failure.code}: ${run.failure.message}`);
-  if (run.refined) {
-    for (const commit of [run.refined.silver, run.refined.gold])
-      output.field(commit.layer, `${commit.path} v${commit.version}, ${commit.rows} rows, ${commit.digest.slice(0, 12)}`);
-    for (const finding of run.refined.findings)
-      output.field('rule', `${finding.rule}: ${finding.rows} rows ${finding.action}, lines ${finding.lines.join(', ')}`);
-  }
+  if (run.failure) sentenceField(output, 'failure', `${run.failure.code}: ${run.failure.message}`);
+  if (run.refined) showRefined(output, run.refined);
+  showTrained(output, run, reports);
+  showTrials(output, run);
+  const placements = run.jobs.flatMap((job) => job.placements ?? []);
+  if (placements.length > 0) output.line();
+  showMachines(output, placements);
+  for (const warning of run.warnings ?? []) output.field('warning', warning);
+  if (run.tracked?.url) output.field('tracked', run.tracked.url);
+  if (run.promoted) showPromoted(output, run.promoted);
+  if (run.jobs.length > 0) showJobs(output, run);
+  for (const next of run.next) output.field('next', next);
+}
+
+function showRefined(output: Output, refined: NonNullable<Run['refined']>): void {
+  for (const commit of [refined.silver, refined.gold])
+    output.field(commit.layer, `${commit.path} v${commit.version}, ${contentWords(refined, commit.rows)}, ${commit.digest.slice(0, 12)}`);
+  for (const finding of refined.findings)
+    sentenceField(output, 'rule', `${finding.rule}: ${finding.rows} rows ${finding.action}, lines ${finding.lines.join(', ')}`);
+}
+
+/** What was made of the data, as the components told it, and what the gates said. */
+function showTrained(output: Output, run: Run, reports: Reports | null): void {
   if (run.trained) {
     output.field('gold', `${run.trained.goldTable} v${run.trained.goldVersion}, ${run.trained.goldDigest.slice(0, 12)}`);
     output.field('model', run.trained.modelDigest);
-    output.table(
-      ['metric', 'value'],
-      Object.entries(run.trained.metrics).map(([name, value]) => [name, String(Number(value.toPrecision(6)))]),
-    );
-    output.table(
-      ['gate', 'result', 'reason'],
-      run.trained.gates.map((gate) => [gate.gate, paintState(output, gate.result), gate.reason]),
-    );
   }
-  showTrials(output, run);
-  for (const placement of run.jobs.flatMap((job) => job.placements ?? [])) output.field('machine', placementWords(placement));
-  for (const warning of run.warnings ?? []) output.field('warning', warning);
-  if (run.tracked?.url) output.field('tracked', run.tracked.url);
-  if (run.promoted) {
-    output.field('endpoint', `${run.promoted.region}/${run.promoted.endpoint} (${run.promoted.environment})`);
-    output.field('model', run.promoted.modelDigest);
-    output.field('artifact', run.promoted.artifactUri);
-    output.field('config', `${run.promoted.configName}, before: ${run.promoted.previousConfig ?? 'none'}`);
-    output.field('parity', `${run.promoted.parity.rowsAgreeing} of ${run.promoted.parity.rowsChecked} golden rows agree`);
+  const metrics = reports?.report?.metrics ?? run.trained?.metrics;
+  if (metrics) {
+    output.line();
+    showMetrics(output, metrics);
   }
-  if (run.jobs.length > 0) {
-    const time = (value: number | null): string => (value === null ? '-' : seconds(value));
-    output.table(
-      ['job', 'stage', 'backend', 'adopted', 'queued', 'working'],
-      run.jobs.map((job) => [
-        job.jobName,
-        job.stage,
-        job.backend,
-        job.adopted ? 'yes' : 'no',
-        time(job.queuedSeconds),
-        time(job.executionSeconds),
-      ]),
-    );
+  if (reports) showReport(output, run.runId, reports);
+  if (run.trained) {
+    output.line();
+    const gates = run.trained.gates.map((gate) => [gate.gate, paintState(output, gate.result), gate.reason]);
+    showSentences(output, ['gate', 'result', 'reason'], gates);
   }
-  for (const next of run.next) output.field('next', next);
+}
+
+function showPromoted(output: Output, promoted: NonNullable<Run['promoted']>): void {
+  output.field('endpoint', `${promoted.region}/${promoted.endpoint} (${promoted.environment})`);
+  output.field('model', promoted.modelDigest);
+  output.field('artifact', promoted.artifactUri);
+  output.field('config', `${promoted.configName}, before: ${promoted.previousConfig ?? 'none'}`);
+  output.field('parity', parityWords(promoted.parity));
+}
+
+function showJobs(output: Output, run: Run): void {
+  const time = (value: number | null): string => (value === null ? '-' : seconds(value));
+  output.line();
+  output.table(
+    ['job', 'stage', 'backend', 'adopted', 'queued', 'working'],
+    run.jobs.map((job) => [
+      job.jobName,
+      job.stage,
+      job.backend,
+      job.adopted ? 'yes' : 'no',
+      time(job.queuedSeconds),
+      time(job.executionSeconds),
+    ]),
+  );
 }
 
 function short(text: string): string {

@@ -4,10 +4,11 @@ import type { Plot, RunReport } from '../contracts/run-report.ts';
 import type { Run } from '../contracts/runs.ts';
 import { canonicalJson } from './digest.ts';
 
-/** One training with the report that it left, if any, and how many rows its gold version had, if that is known. */
+/** One training with the reports that it and its steps left, if any, and how many rows its gold version had, if that is known. */
 export interface ComparedRun {
   run: Pick<Run, 'runId' | 'status' | 'trained' | 'choice' | 'jobs' | 'input'>;
   report: RunReport | null;
+  steps: readonly { step: string; report: RunReport | null }[];
   goldRows: number | null;
 }
 
@@ -15,11 +16,8 @@ export interface ComparedRun {
 const MAX_POINTS = 400;
 
 export function compareRuns(a: ComparedRun, b: ComparedRun): Comparison {
-  const params = union(a.report?.params, b.report?.params).map((name) => ({
-    name,
-    a: own(a.report?.params, name),
-    b: own(b.report?.params, name),
-  }));
+  const [left, right] = [paramsOf(a), paramsOf(b)];
+  const params = union(left, right).map((name) => ({ name, a: own(left, name), b: own(right, name) }));
   const different = params.filter((one) => canonicalJson(one.a) !== canonicalJson(one.b));
   return {
     a: sideOf(a),
@@ -31,6 +29,14 @@ export function compareRuns(a: ComparedRun, b: ComparedRun): Comparison {
     data: dataOf(a, b),
     curves: curvesOf(a.report, b.report),
   };
+}
+
+/** Of a graph, what every step was given, as `step.name`: the report of the whole training is that of its last step. */
+function paramsOf({ report, steps }: ComparedRun): Readonly<Record<string, unknown>> {
+  if (steps.length < 2 || steps.every((one) => one.report === null)) return report?.params ?? {};
+  return Object.fromEntries(
+    steps.flatMap(({ step, report: said }) => Object.entries(said?.params ?? {}).map(([name, value]) => [`${step}.${name}`, value])),
+  );
 }
 
 function sideOf({ run }: ComparedRun): Comparison['a'] {

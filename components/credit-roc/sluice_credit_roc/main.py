@@ -36,6 +36,7 @@ from sluice_protocol import (
 from sluice_tabular import read_npz, read_schema
 
 ARCHIVE, PICTURE, CURVE, TABLE = 'model.tar.gz', 'roc.png', 'roc.json', 'per-class.csv'
+TABLE_COLUMNS = ('class', 'precision', 'recall', 'f1', 'support')
 
 
 def judge_step(arguments: StepArguments) -> Outcome:
@@ -52,7 +53,8 @@ def judge_step(arguments: StepArguments) -> Outcome:
     curve = roc_curve(predictions)
     auc = float(backend.metrics.roc_auc_score(predictions.truth, predictions.probabilities))
     metrics = _metrics(auc, per_class, predictions, _report(data))
-    _write_table(out / TABLE, per_class, metrics['accuracy'])
+    table = _table(per_class, metrics['accuracy'])
+    _write_table(out / TABLE, table)
     confidence = _classification_metrics(curve, predictions, schema.classes)
     (out / CURVE).write_text(json.dumps({'auc': auc, **confidence}, indent=1) + '\n', encoding='utf-8')
     (out / PICTURE).write_bytes(_picture(curve, auc))
@@ -64,7 +66,7 @@ def judge_step(arguments: StepArguments) -> Outcome:
         params={'goldenRows': wanted},
         artifacts=[model.archive, *(file_digest(out / name) for name in (PICTURE, CURVE, TABLE))],
         model=model,
-        plots=[_plot(curve)],
+        plots=[_table_plot(table), _plot(curve)],
         golden=golden_set(schema, raw, predictions, wanted),
         data={'features': [column.name for column in schema.columns], 'label': schema.label.name, 'classes': list(schema.classes)},
         packages={**_texts(inference.get('packages')), 'numpy': np.__version__, **backend.packages},
@@ -100,18 +102,31 @@ def _metrics(auc: float, per_class: Sequence[ClassScore], predictions: Predictio
     }
 
 
-def _write_table(path: Path, per_class: Sequence[ClassScore], overall: float) -> None:
+def _table(per_class: Sequence[ClassScore], overall: float) -> list[tuple[str, float | None, float | None, float, int]]:
     """Like scikit-learn's classification report: a line per class, then accuracy and the two means."""
     rows = sum(score.support for score in per_class)
+    lines: list[tuple[str, float | None, float | None, float, int]] = [
+        *((score.name, score.precision, score.recall, score.f1, score.support) for score in per_class),
+        ('accuracy', None, None, overall, rows),
+    ]
+    for name, weights in (('macro avg', [1 / len(per_class)] * len(per_class)), ('weighted avg', [score.support / rows for score in per_class])):
+        precision, recall, f1 = (
+            sum(weight * getattr(score, key) for weight, score in zip(weights, per_class, strict=True)) for key in ('precision', 'recall', 'f1')
+        )
+        lines.append((name, precision, recall, f1, rows))
+    return lines
+
+
+def _write_table(path: Path, table: Sequence[tuple[str, float | None, float | None, float, int]]) -> None:
     with path.open('w', encoding='utf-8', newline='') as file:
         lines = csv.writer(file, lineterminator='\n')
-        lines.writerow(('class', 'precision', 'recall', 'f1', 'support'))
-        for score in per_class:
-            lines.writerow((score.name, *(f'{value:.6f}' for value in (score.precision, score.recall, score.f1)), score.support))
-        lines.writerow(('accuracy', '', '', f'{overall:.6f}', rows))
-        for name, weights in (('macro avg', [1 / len(per_class)] * len(per_class)), ('weighted avg', [score.support / rows for score in per_class])):
-            means = [sum(weight * getattr(score, key) for weight, score in zip(weights, per_class, strict=True)) for key in ('precision', 'recall', 'f1')]
-            lines.writerow((name, *(f'{value:.6f}' for value in means), rows))
+        lines.writerow(TABLE_COLUMNS)
+        lines.writerows((name, *('' if ratio is None else f'{ratio:.6f}' for ratio in ratios), rows) for name, *ratios, rows in table)
+
+
+def _table_plot(table: Sequence[tuple[str, float | None, float | None, float, int]]) -> dict[str, object]:
+    lines = [[name, *(None if ratio is None else round(ratio, 6) for ratio in ratios), rows] for name, *ratios, rows in table]
+    return {'name': 'per-class', 'kind': 'table', 'columns': list(TABLE_COLUMNS), 'rows': lines}
 
 
 def _classification_metrics(curve: Curve, predictions: Predictions, classes: Sequence[str]) -> dict[str, object]:

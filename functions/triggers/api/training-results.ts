@@ -1,6 +1,7 @@
 // What came of trainings, over HTTP: compare two, read their reports and files, and let one that works cost more.
 import type { trainingOperations } from '../../../shared/contracts/http/training.ts';
 import { RunReport } from '../../../shared/contracts/run-report.ts';
+import type { TrainStep } from '../../../shared/contracts/pipeline/train.ts';
 import type { Run } from '../../../shared/contracts/runs.ts';
 import { limitOf } from '../../../shared/decisions/budget.ts';
 import { compareRuns } from '../../../shared/decisions/compare-runs.ts';
@@ -25,6 +26,7 @@ export function trainingResultHandlers(deps: ApiDeps): { [Key in Served]: ApiHan
       const side = async (run: Run) => ({
         run,
         report: await reportAt(deps, `${runFolder(run.runId)}/${REPORT}`),
+        steps: await stepReports(deps, run),
         goldRows: await goldRowsOf(deps, run),
       });
       return { body: compareRuns(await side(a), await side(b)) };
@@ -61,8 +63,7 @@ export function trainingResultHandlers(deps: ApiDeps): { [Key in Served]: ApiHan
     async getRunReport({ params, require }) {
       const run = await trainingOf(deps, params.id);
       require('reader', { pipeline: run.pipeline });
-      const version = await deps.pipelines.version(run.pipeline, run.contractDigest);
-      const steps = version ? stepsOf(version.spec.train) : [];
+      const steps = await declaredSteps(deps, run);
       const folder = runFolder(run.runId);
       const view = async (path: string) => {
         const report = await reportAt(deps, path);
@@ -75,7 +76,7 @@ export function trainingResultHandlers(deps: ApiDeps): { [Key in Served]: ApiHan
           runId: run.runId,
           report: await view(`${folder}/${REPORT}`),
           steps: await Promise.all(steps.map(async ({ name }) => ({ step: name, report: await view(stepReportPath(folder, name)) }))),
-          files: steps.flatMap(({ name, keep }) => keep.map((file) => ({ step: name, file }))),
+          files: steps.flatMap(({ name, keep }) => keep.map((file) => ({ step: name, file, path: keptFilePath(folder, name, file) }))),
         },
       };
     },
@@ -126,6 +127,19 @@ async function reportAt({ store }: ApiDeps, path: string): Promise<RunReport | n
   } catch {
     return null;
   }
+}
+
+/** The steps of a training as its version of the pipeline has them. */
+async function declaredSteps({ pipelines }: ApiDeps, run: Run): Promise<TrainStep[]> {
+  const version = await pipelines.version(run.pipeline, run.contractDigest);
+  return version ? stepsOf(version.spec.train) : [];
+}
+
+/** What each step of a graph said: the last one knows its own parameters only. */
+async function stepReports(deps: ApiDeps, run: Run): Promise<{ step: string; report: RunReport | null }[]> {
+  const steps = await declaredSteps(deps, run);
+  const path = (name: string) => stepReportPath(runFolder(run.runId), name);
+  return Promise.all(steps.map(async ({ name }) => ({ step: name, report: await reportAt(deps, path(name)) })));
 }
 
 /** Rows of the gold version that a training used, where the run that made it is known. */

@@ -62,7 +62,7 @@ export const RunReports = z.strictObject({
   report: ReportView.nullable().describe('Of the step that leaves the model; null when there is none'),
   steps: z.array(z.strictObject({ step: Name, report: ReportView.nullable() })),
   files: z
-    .array(z.strictObject({ step: Name, file: z.string() }))
+    .array(z.strictObject({ step: Name, file: z.string(), path: z.string().describe('In the store of runs') }))
     .describe('Files that the pipeline keeps; GET runs/{id}/files/{step}/{file}'),
 });
 
