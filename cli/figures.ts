@@ -23,15 +23,15 @@ export function numberColumn(name: string, values: readonly (number | null)[], t
   return { header: name.padStart(width), cells: cells.map((cell) => cell.padStart(width)) };
 }
 
-/** One way of writing for a whole column: counts without a point, the rest with four decimals, or with six digits where those say nothing. */
+/** One way of writing for a whole column: counts without a point, the rest with four decimals, or with the digits that count where those say nothing. */
 export function alike(values: readonly (number | null)[]): (value: number) => string {
   const there = values.filter((value) => value !== null);
   if (there.every(Number.isInteger)) return String;
   return there.some((value) => value !== 0 && Math.abs(value) < 0.001) ? significant : (value) => value.toFixed(4);
 }
 
-/** Six digits that say something; no trailing zeros. */
-export const significant = (value: number): string => String(Number(value.toPrecision(6)));
+/** Four decimals, or six digits of what is below one; no trailing zeros. */
+export const significant = (value: number): string => String(Number(Math.abs(value) >= 1 ? value.toFixed(4) : value.toPrecision(6)));
 
 /** With its sign, four digits. */
 export const signed = (value: number): string => `${value > 0 ? '+' : ''}${Number(value.toPrecision(4))}`;

@@ -125,7 +125,7 @@ function showRun(output: Output, run: Run, reports: Reports | null): void {
   showTrained(output, run, reports);
   showTrials(output, run);
   const placements = run.jobs.flatMap((job) => job.placements ?? []);
-  if (placements.length > 0) output.line();
+  if (placements.length > 0 || run.tracked?.url) output.line();
   showMachines(output, placements);
   for (const warning of run.warnings ?? []) output.field('warning', warning);
   if (run.tracked?.url) output.field('tracked', run.tracked.url);

@@ -257,6 +257,7 @@ describe('figures', () => {
   test('points stand one below the other', () => {
     expect(inColumn([0.5, 12, null, -3.25])).toEqual([' 0.5 ', '12   ', ' -   ', '-3.25']);
     expect(inColumn([])).toEqual([]);
+    expect(inColumn([3424.856712, 0.33211712, 1e-7, 442])).toEqual(['3424.8567  ', '   0.332117', '1e-7       ', ' 442       ']);
   });
 
   test('a curve is read between its points, at steps from the upper end, and nowhere else', () => {
