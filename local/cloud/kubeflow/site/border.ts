@@ -60,25 +60,29 @@ async function recorded(
   request: Request,
   inner: (request: Request) => Promise<Response>,
 ): Promise<Response> {
-  const { pathname } = new URL(request.url);
+  const { pathname, search } = new URL(request.url);
   // The stand-in's own doors are no way out of a site.
   if (pathname.startsWith('/_admin/')) return inner(request);
-  const way = { via, method: request.method, url: pathname };
+  const way = { via, method: request.method, url: pathname + search };
   const sent = await readBytes(request.clone(), MAX_BODY);
-  log.add({ ...way, direction: 'in', body: sent });
+  log.add({ ...way, direction: 'in', body: sent, headers: Object.fromEntries(request.headers) });
   const response = await inner(request);
+  const headers = Object.fromEntries(response.headers);
   // Clones would lose what marks a connection that is to be cut.
-  if (!response.body) return response;
+  if (!response.body) {
+    log.add({ ...way, direction: 'out', body: new Uint8Array(), headers });
+    return response;
+  }
   const answered = await readBytes(response, MAX_BODY);
-  log.add({ ...way, direction: 'out', body: answered });
+  log.add({ ...way, direction: 'out', body: answered, headers });
   return new Response(answered, { status: response.status, headers: response.headers });
 }
 
 async function forward(log: CrossingLog, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const target = new URL(incoming.url ?? '');
   const body = await bytesOf(incoming);
-  const way = { via: 'proxy', method: incoming.method ?? 'GET', url: target.origin + target.pathname };
-  log.add({ ...way, direction: 'out', body });
+  const way = { via: 'proxy', method: incoming.method ?? 'GET', url: target.href };
+  log.add({ ...way, direction: 'out', body, headers: flat(incoming.headers) });
   const { 'proxy-connection': _hop, connection: _own, ...headers } = incoming.headers;
   const answered = await new Promise<{ response: IncomingMessage; bytes: Buffer }>((resolve, reject) => {
     const request = send(target, { method: incoming.method, headers, timeout: PROXY_TIMEOUT_MS }, (response) => {
@@ -90,7 +94,7 @@ async function forward(log: CrossingLog, incoming: IncomingMessage, outgoing: Se
     request.once('error', reject);
     request.end(body);
   });
-  log.add({ ...way, direction: 'in', body: answered.bytes });
+  log.add({ ...way, direction: 'in', body: answered.bytes, headers: flat(answered.response.headers) });
   const { 'transfer-encoding': _chunked, ...answerHeaders } = answered.response.headers;
   const isHead = incoming.method === 'HEAD';
   // A HEAD answer speaks of a body that is not there: its length stays as it was said.
@@ -99,6 +103,12 @@ async function forward(log: CrossingLog, incoming: IncomingMessage, outgoing: Se
     ...(isHead ? {} : { 'content-length': String(answered.bytes.byteLength) }),
   });
   outgoing.end(isHead ? undefined : answered.bytes);
+}
+
+function flat(headers: IncomingMessage['headers']): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
+  );
 }
 
 async function bytesOf(stream: IncomingMessage): Promise<Buffer> {

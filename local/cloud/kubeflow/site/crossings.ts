@@ -1,8 +1,8 @@
 // What crosses the border of a site (a place whose data must not leave): every body, in or out, with the way it took.
-// `GET /_admin/crossings` lists them, `POST /_admin/crossings/search` looks for rows of data in them, `DELETE` forgets them.
-import { gunzipSync } from 'node:zlib';
+// `GET /_admin/crossings` lists them, `…/summary` counts them by kind, `POST …/search` looks for rows of data in them, `DELETE` forgets them.
 import { BodyNotJsonError, isRecord, json, readJson } from '../../kit/body.ts';
 import { rowsIn } from './leaks.ts';
+import { textsOf } from './unpack.ts';
 
 /** One body that crossed. `url` has no query: signatures live there. */
 export interface Crossing {
@@ -12,12 +12,23 @@ export interface Crossing {
   readonly method: string;
   readonly url: string;
   readonly bytes: number;
-  /** The body as text, unpacked where it was packed; bytes that are no text are Latin-1, so that rows within them are still found. */
+  /** The body as text, with what is packed or written otherwise in it. */
   readonly text: string;
+  /** Query and headers, for the search; they carry signatures and tokens, so they are not shown. */
+  readonly hidden?: string;
+}
+
+/** What passed of one kind: one way, one method, one last part of the address. */
+export interface CrossingKind {
+  readonly direction: 'in' | 'out';
+  readonly via: string;
+  readonly what: string;
+  bodies: number;
+  bytes: number;
 }
 
 export interface CrossingLog {
-  add(crossing: Omit<Crossing, 'bytes' | 'text' | 'url'> & { url: string; body: Uint8Array }): void;
+  add(crossing: Omit<Crossing, 'bytes' | 'text' | 'hidden'> & { body: Uint8Array; headers?: Readonly<Record<string, string>> }): void;
   list(): readonly Crossing[];
   clear(): void;
   /** The answer of an admin route; undefined where the path is none. */
@@ -32,12 +43,20 @@ export function createCrossingLog(): CrossingLog {
   const crossings: Crossing[] = [];
   let total = 0;
   const log: CrossingLog = {
-    add({ body, url, ...rest }) {
-      if (body.byteLength === 0) return;
-      total += body.byteLength;
+    add({ body, url, headers = {}, ...rest }) {
+      const [address = '', query = ''] = url.split('?', 2);
+      const hidden = [query, ...Object.entries(headers).map(([name, value]) => `${name}\n${value}`)].join('\n');
+      total += body.byteLength + hidden.length;
       if (total > MAX_BYTES)
         throw new Error(`More than ${MAX_BYTES} bytes crossed the border of the site; clear the log between parts of the test.`);
-      crossings.push({ ...rest, url: url.split('?')[0] ?? '', bytes: body.byteLength, text: readable(body) });
+      const text = body.byteLength === 0 ? '' : textsOf(body).join('\n');
+      crossings.push({
+        ...rest,
+        url: address,
+        bytes: body.byteLength,
+        text,
+        hidden: textsOf(Buffer.from(`${address}\n${hidden}`)).join('\n'),
+      });
     },
     list: () => crossings,
     clear() {
@@ -46,7 +65,10 @@ export function createCrossingLog(): CrossingLog {
     },
     async administer(request) {
       const { pathname } = new URL(request.url);
-      if (pathname === ROUTE && request.method === 'GET') return json({ crossings });
+      if (pathname === ROUTE && request.method === 'GET') {
+        return json({ crossings: crossings.filter(({ bytes }) => bytes > 0).map(({ hidden: _hidden, ...shown }) => shown) });
+      }
+      if (pathname === `${ROUTE}/summary` && request.method === 'GET') return json({ kinds: kindsOf(crossings) });
       if (pathname === ROUTE && request.method === 'DELETE') {
         log.clear();
         return new Response(null, { status: 204 });
@@ -69,18 +91,18 @@ export function createCrossingLog(): CrossingLog {
   return log;
 }
 
-function readable(body: Uint8Array): string {
-  let bytes: Uint8Array = body;
-  if (body[0] === 0x1f && body[1] === 0x8b) {
-    try {
-      bytes = gunzipSync(body, { maxOutputLength: MAX_BYTES });
-    } catch {
-      // Not packed after all, or cut off: looked at as it is.
-    }
+/** Ids and digests in an address do not make another kind. */
+function kindsOf(crossings: readonly Crossing[]): CrossingKind[] {
+  const kinds = new Map<string, CrossingKind>();
+  for (const { direction, via, method, url, bytes } of crossings) {
+    if (bytes === 0) continue;
+    const last = url.slice(url.lastIndexOf('/') + 1);
+    const what = `${method} ${/^[A-Za-z][A-Za-z0-9._-]{0,39}$/.test(last) && !/[0-9a-f]{8}/.test(last) ? last : '…'}`;
+    const key = [direction, via, what].join('\n');
+    const kind = kinds.get(key) ?? { direction, via, what, bodies: 0, bytes: 0 };
+    kind.bodies += 1;
+    kind.bytes += bytes;
+    kinds.set(key, kind);
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return Buffer.from(bytes).toString('latin1');
-  }
+  return [...kinds.values()].sort((a, b) => b.bytes - a.bytes);
 }

@@ -1,4 +1,5 @@
 // Data in and results out through the transfer component, and the border of a site: what leaves is model, metrics and report, never a row.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,6 +15,27 @@ import { openSite, openStore, scripts, type SiteOptions, type SiteRig, TRANSFER_
 
 const ROWS = 'location,b3001,b3002,b3003\nO02,-75,-200,-61\nP01,-63,-200,-80\n';
 const OUT = [{ output: 'result' }] as const;
+/** Packs a text in several ways, each in base64. */
+const PACKS = `
+import base64, io, json, sys, tarfile, zipfile, zlib
+text = sys.argv[1].encode()
+def zipped(method):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, 'w', method) as archive:
+        archive.writestr('readme', b'nothing here')
+        archive.writestr('arrays/rows.csv', text)
+    return buffer.getvalue()
+def tarred(mode, content):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, data in (('model.json', b'{}'), ('deep/rows.csv', content)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+ways = {'tar': tarred('w', text), 'tgz': tarred('w:gz', text), 'zip': tarred('w:gz', zipped(zipfile.ZIP_DEFLATED)), 'stored': zipped(zipfile.ZIP_STORED), 'zlib': zlib.compress(text)}
+print(json.dumps({name: base64.b64encode(content).decode() for name, content in ways.items()}))
+`;
 let store: Awaited<ReturnType<typeof openStore>>;
 let folder = '';
 let site: SiteRig | undefined;
@@ -228,7 +250,61 @@ describe('rows are found however they are written', () => {
     expect(found(text)).toBe(1);
   });
 
-  it('also within what is packed', () => {
+  const ROW = 'P01,-63,-200,-80';
+  const packed = JSON.parse(execFileSync('/usr/bin/python3', ['-c', PACKS, `x\n${ROW}\n`], { encoding: 'utf8' })) as Record<
+    'tar' | 'tgz' | 'zip' | 'stored' | 'zlib',
+    string
+  >;
+  const sent = (body: Uint8Array | string, more: { url?: string; headers?: Record<string, string> } = {}) => {
+    const log = createCrossingLog();
+    const way = { direction: 'out', via: 'proxy', method: 'PUT', url: 'http://x/model.tar.gz?sig=SECRET' } as const;
+    log.add({ ...way, body: Buffer.from(body), ...more });
+    return rowsIn(log.list(), [ROW]);
+  };
+
+  it.each([
+    ['a tar', Buffer.from(packed.tar, 'base64')],
+    ['a packed tar', Buffer.from(packed.tgz, 'base64')],
+    ['a zip in a packed tar in base64 in JSON', JSON.stringify({ model: packed.zip })],
+    ['a zip that only stores', Buffer.from(packed.stored, 'base64')],
+    ['a zlib stream', Buffer.from(packed.zlib, 'base64')],
+    ['base64', Buffer.from(`{"x":"${Buffer.from(`some rows\n${ROW}\nand more`).toString('base64')}"}`)],
+    [
+      'base64 over lines',
+      Buffer.from(`some rows before this one\n${ROW}\nand more`)
+        .toString('base64')
+        .replace(/(.{30})/g, '$1\n'),
+    ],
+    ['hexadecimal', Buffer.from(`rows of the site: \n${ROW}\n and others`).toString('hex')],
+    ['percent signs', `rows=${encodeURIComponent(`\n${ROW}\n`)}`],
+    ['two bytes a character', Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(`\n${ROW}\n`, 'utf16le')])],
+  ])('also within %s', (_name, body) => {
+    expect(sent(body)).toMatchObject([{ row: ROW, url: 'http://x/model.tar.gz' }]);
+  });
+
+  it('also in an address, its query and a header, which are not shown', () => {
+    expect(sent('x', { url: `http://x/put?row=${encodeURIComponent(ROW)}` })).toHaveLength(1);
+    expect(sent('', { headers: { 'x-row': ROW } })).toHaveLength(1);
+    expect(sent('x', { url: `http://x/${encodeURIComponent(ROW)}/a` })).toHaveLength(1);
+    expect(sent('nothing but words')).toEqual([]);
+  });
+
+  it('and what passed is counted by kind', async () => {
+    const log = createCrossingLog();
+    const put = (url: string, body: string) => log.add({ direction: 'out', via: 'proxy', method: 'PUT', url, body: Buffer.from(body) });
+    put('http://x/a/model.tar.gz?sig=1', 'four');
+    put('http://x/b/model.tar.gz?sig=2', 'five5');
+    put('http://x/runs/0123456789abcdef', 'x');
+
+    expect(await (await log.administer(new Request('http://x/_admin/crossings/summary')))?.json()).toEqual({
+      kinds: [
+        { direction: 'out', via: 'proxy', what: 'PUT model.tar.gz', bodies: 2, bytes: 9 },
+        { direction: 'out', via: 'proxy', what: 'PUT …', bodies: 1, bytes: 1 },
+      ],
+    });
+  });
+
+  it('also within what is packed once', () => {
     const log = createCrossingLog();
     log.add({
       direction: 'out',
