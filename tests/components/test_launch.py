@@ -62,10 +62,12 @@ def test_outputs_and_exports_reach_the_volume(tmp_path: Path) -> None:
 
 
 def test_a_failed_step_leaves_its_report_and_fails_the_task(tmp_path: Path) -> None:
-    ended = run(tmp_path, {'fail': True}, [export(tmp_path, 'run-report.json', optional=True)])
+    ended = run(tmp_path, {'fail': True}, [export(tmp_path, 'run-report.json', optional=True), export(tmp_path, 'model.bin')])
     assert ended.returncode != 0
     assert 'the step ended with code 1' in ended.stderr
     assert json.loads((tmp_path / 'volume/runs/r1/run-report.json').read_text())['status'] == 'failed'
+    # What a run must have is not believed of a step that failed.
+    assert not (tmp_path / 'volume/runs/r1/model.bin').exists()
 
 
 def test_an_export_that_is_missing_fails_the_task(tmp_path: Path) -> None:

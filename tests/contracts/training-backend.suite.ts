@@ -1,5 +1,6 @@
 // What every implementation of the port TrainingBackend must do; run against memory, this machine, and each service over its stand-in.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+// One service for the whole suite: each test has jobs of its own, by names that no other test has.
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isTerminal, type JobSpec, type JobState } from '../../shared/contracts/training.ts';
 import { sha256Hex } from '../../shared/decisions/digest.ts';
 import type { Store } from '../../shared/ports/lake.ts';
@@ -14,18 +15,10 @@ export interface TrainingBackendHarness {
   /** Lets time pass, or waits, so that jobs get further. */
   tick(): Promise<void>;
   close(): Promise<void>;
-  /** Where files of jobs come from and go to; its URLs are reachable for the jobs. For `can.files`. */
-  store?: Store;
-  /** Takes a job away from the service, or kills what it runs, as somebody else would. For `can.vanish`. */
-  vanish?(jobId: string): Promise<void>;
-}
-
-/** What a harness brings along; a test that needs more is not declared. */
-export interface HarnessAbilities {
-  /** `store` is there, and jobs read their inputs from it and leave their exports in it. */
-  files?: boolean;
-  /** `vanish` is there. */
-  vanish?: boolean;
+  /** Where files of jobs come from and go to; its URLs are reachable for the jobs. */
+  store: Store;
+  /** Takes a job away from the service, or kills what it runs, as somebody else would. */
+  vanish(jobId: string): Promise<void>;
 }
 
 /** What the steps of the suite's jobs run as: a program `node` that takes `-e SCRIPT`. Memory goes by the graph's name. */
@@ -56,6 +49,12 @@ export function passingJob(name: string, parameters: JobSpec['parameters'] = { g
     inputs: {},
     exports: [],
   };
+}
+
+/** One step that prints its parameter and has ended: where a test does not look at what the job does. */
+export function briefJob(name: string, parameters: JobSpec['parameters'] = { greeting: 'hello', times: 2 }): JobSpec {
+  const say = step('say', `console.log(...process.argv.slice(1))`, [{ parameter: 'greeting' }, { parameter: 'times' }]);
+  return { ...passingJob(name, parameters), graph: 'brief', steps: [say] };
 }
 
 /** One step that says why and exits with 3. */
@@ -128,14 +127,24 @@ export async function carryingJob(name: string, store: Store, { fails = false } 
   };
 }
 
-export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>, can: HarnessAbilities = {}): void {
+/** Where a service cannot do as the others do: why, in words. The suite then holds it to what it does instead. */
+export interface Differences {
+  /** A step that failed leaves nothing, not even what is optional. */
+  failedStepLeavesNothing?: string;
+}
+
+export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>, differs: Differences = {}): void {
   let harness: TrainingBackendHarness;
   let backend: TrainingBackend;
-  beforeEach(async () => {
+  let test = 0;
+  beforeAll(async () => {
     harness = await make();
     backend = harness.backend;
   });
-  afterEach(() => harness.close());
+  afterAll(() => harness.close());
+  beforeEach(() => void (test += 1));
+  /** A name of this test alone. */
+  const named = (name: string): string => `${name}-${test}`;
 
   async function until(jobId: string, reached: (state: JobState) => boolean): Promise<JobState> {
     const seen: string[] = [];
@@ -148,10 +157,19 @@ export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>
     throw new Error(`job ${jobId} did not get there: ${[...new Set(seen)].join(' → ')}`);
   }
   const end = (jobId: string) => until(jobId, ({ state }) => isTerminal(state));
+  let finished: Promise<string> | undefined;
+  /** A job that has succeeded; the tests that only look at it share one. */
+  const finishedJob = (): Promise<string> => {
+    finished ??= backend.submit(passingJob('train-a-1')).then(async ({ jobId }) => {
+      await end(jobId);
+      return jobId;
+    });
+    return finished;
+  };
 
   describe('a job', () => {
     it('is created, works, succeeds, and says how long it waited and worked', async () => {
-      const { jobId, adopted } = await backend.submit(passingJob('train-a-1'));
+      const { jobId, adopted } = await backend.submit(passingJob(named('train-a-1')));
       const early = await backend.get(jobId);
       const done = await end(jobId);
 
@@ -167,27 +185,20 @@ export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>
       expect(done.executionSeconds).toBeGreaterThan(0);
     });
 
-    it('carries parameters and files from step to step, and keeps what each step said', async () => {
-      const { jobId } = await backend.submit(passingJob('train-a-1'));
-      await end(jobId);
+    it('carries parameters and files from step to step, keeps what each step said, and gives only the end of it where that is asked', async () => {
+      const jobId = await finishedJob();
 
       const logs = await backend.logs(jobId, 10_000);
+      const [log] = (await backend.logs(jobId, 5)).filter(({ step: name }) => name === 'shout');
 
       expect(logs.find(({ step: name }) => name === 'shout')?.text).toContain('HELLO FROM THE PARAMETER');
-    });
-
-    it('gives only the end of a long log', async () => {
-      const { jobId } = await backend.submit(passingJob('train-a-1'));
-      await end(jobId);
-
-      const [log] = (await backend.logs(jobId, 5)).filter(({ step: name }) => name === 'shout');
 
       expect(Buffer.byteLength(log?.text ?? '')).toBeLessThanOrEqual(5);
       expect('HELLO FROM THE PARAMETER\n').toContain(log?.text.trim());
     });
 
     it('of branches runs them all, and joins what they left', async () => {
-      const { jobId } = await backend.submit(branchingJob('train-d-1'));
+      const { jobId } = await backend.submit(branchingJob(named('train-d-1')));
 
       await expect(end(jobId)).resolves.toMatchObject({ state: 'succeeded' });
 
@@ -196,7 +207,7 @@ export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>
     });
 
     it('that fails names the step', async () => {
-      const { jobId } = await backend.submit(failingJob('train-b-1'));
+      const { jobId } = await backend.submit(failingJob(named('train-b-1')));
 
       await expect(end(jobId)).resolves.toMatchObject({ state: 'failed', reason: expect.stringContaining('break') as string });
     });
@@ -214,68 +225,71 @@ export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>
 
   describe('the name is the identity', () => {
     it('a second submission adopts the job, while it works and after it has ended', async () => {
-      const first = await backend.submit(passingJob('train-a-1'));
-      const second = await backend.submit(passingJob('train-a-1'));
+      const first = await backend.submit(passingJob(named('train-a-1')));
+      const second = await backend.submit(passingJob(named('train-a-1')));
       await end(first.jobId);
-      const third = await harness.other.submit(passingJob('train-a-1'));
+      const third = await harness.other.submit(passingJob(named('train-a-1')));
 
       expect(second).toEqual({ jobId: first.jobId, adopted: true });
       expect(third).toEqual({ jobId: first.jobId, adopted: true });
-      expect(await harness.jobsNamed('train-a-1')).toEqual([first.jobId]);
+      expect(await harness.jobsNamed(named('train-a-1'))).toEqual([first.jobId]);
     });
 
     it('another name is another job of the same graph', async () => {
-      const first = await backend.submit(passingJob('train-a-1'));
-      const second = await backend.submit(passingJob('train-a-2'));
+      const first = await backend.submit(briefJob(named('train-a-1')));
+      const second = await backend.submit(briefJob(named('train-a-2')));
 
       expect(second.adopted).toBe(false);
       expect(second.jobId).not.toBe(first.jobId);
     });
 
     it('other parameter values are no other graph: a fresh signed address may come with every repeat', async () => {
-      const first = await backend.submit(passingJob('train-a-1', { greeting: 'one', times: 1 }));
-      const second = await backend.submit(passingJob('train-a-1', { greeting: 'two', times: 2.5 }));
+      const first = await backend.submit(briefJob(named('train-a-1'), { greeting: 'one', times: 1 }));
+      const second = await backend.submit(briefJob(named('train-a-1'), { greeting: 'two', times: 2.5 }));
 
       expect(second).toEqual({ jobId: first.jobId, adopted: true });
     });
 
     it('refuses the name for another graph', async () => {
-      const { jobId } = await backend.submit(passingJob('train-a-1'));
+      const { jobId } = await backend.submit(briefJob(named('train-a-1')));
 
-      await expect(backend.submit(failingJob('train-a-1'))).rejects.toMatchObject({
+      await expect(backend.submit(failingJob(named('train-a-1')))).rejects.toMatchObject({
         name: 'RejectedError',
         code: 'job-conflict',
-        message: expect.stringContaining('train-a-1') as string,
+        message: expect.stringContaining(named('train-a-1')) as string,
       });
-      expect(await harness.jobsNamed('train-a-1')).toEqual([jobId]);
+      expect(await harness.jobsNamed(named('train-a-1'))).toEqual([jobId]);
     });
 
     it('two submissions at once make one job', async () => {
-      const answers = await Promise.all(Array.from({ length: 4 }, () => backend.submit(passingJob('train-a-1'))));
+      const answers = await Promise.all(Array.from({ length: 4 }, () => backend.submit(briefJob(named('train-a-1')))));
 
       expect(new Set(answers.map(({ jobId }) => jobId)).size).toBe(1);
       expect(answers.filter(({ adopted }) => !adopted)).toHaveLength(1);
-      expect(await harness.jobsNamed('train-a-1')).toHaveLength(1);
+      expect(await harness.jobsNamed(named('train-a-1'))).toHaveLength(1);
     });
 
     it('two processes at once make one job', async () => {
-      const answers = await Promise.all([backend.submit(passingJob('train-a-1')), harness.other.submit(passingJob('train-a-1'))]);
+      const answers = await Promise.all([backend.submit(briefJob(named('train-a-1'))), harness.other.submit(briefJob(named('train-a-1')))]);
 
       expect(new Set(answers.map(({ jobId }) => jobId)).size).toBe(1);
-      expect(await harness.jobsNamed('train-a-1')).toHaveLength(1);
+      expect(await harness.jobsNamed(named('train-a-1'))).toHaveLength(1);
     });
 
     it('two graphs at once under one name: one is made, the other refused', async () => {
-      const answers = await Promise.allSettled([backend.submit(passingJob('train-a-1')), backend.submit(failingJob('train-a-1'))]);
+      const answers = await Promise.allSettled([
+        backend.submit(briefJob(named('train-a-1'))),
+        backend.submit(failingJob(named('train-a-1'))),
+      ]);
 
       expect(answers.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-      expect(await harness.jobsNamed('train-a-1')).toHaveLength(1);
+      expect(await harness.jobsNamed(named('train-a-1'))).toHaveLength(1);
     });
   });
 
   describe('cancelling', () => {
     it('ends a working job', async () => {
-      const { jobId } = await backend.submit(endlessJob('train-c-1'));
+      const { jobId } = await backend.submit(endlessJob(named('train-c-1')));
       await until(jobId, ({ state }) => state === 'running');
 
       await backend.cancel(jobId, 'the deadline has passed');
@@ -284,8 +298,7 @@ export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>
     });
 
     it('leaves an ended job as it is, and one that nobody knows', async () => {
-      const { jobId } = await backend.submit(passingJob('train-a-1'));
-      await end(jobId);
+      const jobId = await finishedJob();
 
       await backend.cancel(jobId, 'too late');
       await backend.cancel('00000000-0000-5000-8000-000000000000', 'who?');
@@ -295,42 +308,36 @@ export function trainingBackendSuite(make: () => Promise<TrainingBackendHarness>
   });
 
   it('says that it can take an ordinary job', async () => {
-    await expect(backend.check(passingJob('train-a-1'))).resolves.toEqual({ available: true });
+    await expect(backend.check(passingJob(named('train-a-1')))).resolves.toEqual({ available: true });
   });
 
   it('proves the way with a version', async () => {
     await expect(backend.probe()).resolves.toEqual({ version: expect.stringMatching(/./) as string });
   });
 
-  if (can.files) filesSuite(() => ({ backend, store: harness.store, other: harness.other, end }));
+  filesSuite(() => ({ backend, store: harness.store, other: harness.other, end, named }), differs);
 
-  if (can.vanish) {
-    it('a job that vanishes is never taken for one that goes on', async () => {
-      const { jobId } = await backend.submit(endlessJob('train-c-1'));
-      await until(jobId, ({ state }) => state === 'running');
+  it('a job that vanishes is never taken for one that goes on', async () => {
+    const { jobId } = await backend.submit(endlessJob(named('train-c-1')));
+    await until(jobId, ({ state }) => state === 'running');
 
-      await harness.vanish?.(jobId);
-      const state = await end(jobId);
+    await harness.vanish(jobId);
+    const state = await end(jobId);
 
-      expect(['absent', 'failed']).toContain(state.state);
-      expect(state.reason).toMatch(/./);
-    });
-  }
+    expect(['absent', 'failed']).toContain(state.state);
+    expect(state.reason).toMatch(/./);
+  });
 }
 
 interface Parts {
   backend: TrainingBackend;
   other: TrainingBackend;
-  store: Store | undefined;
+  store: Store;
   end: (jobId: string) => Promise<JobState>;
+  named: (name: string) => string;
 }
 
-function filesSuite(parts: () => Parts): void {
-  const opened = () => {
-    const { store, ...rest } = parts();
-    if (!store) throw new Error('the harness has no store');
-    return { ...rest, store };
-  };
+function filesSuite(parts: () => Parts, { failedStepLeavesNothing }: Differences): void {
   const text = async (store: Store, path: string): Promise<string | null> => {
     const content = await store.read(path, 1000);
     return content === null ? null : Buffer.from(content).toString('utf8');
@@ -338,34 +345,40 @@ function filesSuite(parts: () => Parts): void {
 
   describe('files', () => {
     it('of an input reach the step, and what it leaves is in the store when the job has succeeded', async () => {
-      const { backend, store, end } = opened();
-      const { jobId } = await backend.submit(await carryingJob('train-f-1', store));
+      const { backend, store, end, named } = parts();
+      const { jobId } = await backend.submit(await carryingJob(named('train-f-1'), store));
 
       await expect(end(jobId)).resolves.toMatchObject({ state: 'succeeded' });
 
-      expect(await text(store, 'runs/train-f-1/model.txt')).toBe('ROWS OF GOLD');
-      expect(await text(store, 'runs/train-f-1/report.json')).toBe('{"rows":"rows of gold"}');
-      expect(await text(store, 'runs/train-f-1/absent.png')).toBeNull();
+      expect(await text(store, `runs/${named('train-f-1')}/model.txt`)).toBe('ROWS OF GOLD');
+      expect(await text(store, `runs/${named('train-f-1')}/report.json`)).toBe('{"rows":"rows of gold"}');
+      expect(await text(store, `runs/${named('train-f-1')}/absent.png`)).toBeNull();
     });
 
-    it('that are optional are left by a step that failed, too; the others are not', async () => {
-      const { backend, store, end } = opened();
-      const { jobId } = await backend.submit(await carryingJob('train-f-2', store, { fails: true }));
+    const ofFailed =
+      failedStepLeavesNothing === undefined
+        ? 'that are optional are left by a step that failed, too; the others are not'
+        : `are not left by a step that failed: ${failedStepLeavesNothing}`;
+    it(ofFailed, async () => {
+      const { backend, store, end, named } = parts();
+      const { jobId } = await backend.submit(await carryingJob(named('train-f-2'), store, { fails: true }));
 
       await expect(end(jobId)).resolves.toMatchObject({ state: 'failed', reason: expect.stringContaining('carry') as string });
 
-      expect(await text(store, 'runs/train-f-2/report.json')).toBe('{"rows":"rows of gold"}');
-      expect(await text(store, 'runs/train-f-2/model.txt')).toBeNull();
+      expect(await text(store, `runs/${named('train-f-2')}/report.json`)).toBe(
+        failedStepLeavesNothing === undefined ? '{"rows":"rows of gold"}' : null,
+      );
+      expect(await text(store, `runs/${named('train-f-2')}/model.txt`)).toBeNull();
     });
 
     it('come with fresh URLs at each repeat, which is still the same job', async () => {
-      const { backend, other, store, end } = opened();
-      const { jobId } = await backend.submit(await carryingJob('train-f-3', store));
-      const again = await other.submit(await carryingJob('train-f-3', store));
+      const { backend, other, store, end, named } = parts();
+      const { jobId } = await backend.submit(await carryingJob(named('train-f-3'), store));
+      const again = await other.submit(await carryingJob(named('train-f-3'), store));
       await end(jobId);
 
       expect(again).toEqual({ jobId, adopted: true });
-      expect(await text(store, 'runs/train-f-3/model.txt')).toBe('ROWS OF GOLD');
+      expect(await text(store, `runs/${named('train-f-3')}/model.txt`)).toBe('ROWS OF GOLD');
     });
   });
 }

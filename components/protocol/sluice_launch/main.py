@@ -39,7 +39,7 @@ def launch(payload: Mapping[str, object]) -> int:
         exports = sorted(_list(payload, 'exports'), key=lambda export: export['file'] == REPORT)
         for export in exports:
             source = local[export['output']] / export['file']
-            if source.is_file():
+            if source.is_file() and (code == 0 or export['optional']):
                 _copy_file(source, Path(export['to']))
             elif code == 0 and not export['optional']:
                 print(f'{export["file"]} was to be exported, and the step did not leave it', file=sys.stderr)

@@ -6,12 +6,13 @@ import { isRecord, json, readBytes, readJson } from '../kit/body.ts';
 import { systemClock } from '../kit/clock.ts';
 import { withFaults, type Faults } from '../kit/faults.ts';
 import type { Cloud } from '../kit/server.ts';
+import { answerAdmin, type Control, createControl } from './admin.ts';
 import { ApiError, type DatabricksOptions, invalid, type PrincipalOptions, type RunRecord, type TaskRecord } from './model.ts';
 import { createRunner, type Runner } from './runner.ts';
 import { readSubmit } from './submit.ts';
 import { openVolumes, type Volumes } from './volumes.ts';
 
-export type DatabricksCloud = Cloud & { readonly faults: Faults };
+export type DatabricksCloud = Cloud & { readonly faults: Faults; readonly control: Control };
 
 /** The application of Azure Databricks in Entra (facts/azure.md §6). */
 export const DATABRICKS_AUDIENCE = '2ff814a6-3304-4ab8-85cb-cd0e6f879c1d';
@@ -33,6 +34,7 @@ export function createDatabricksCloud(options: DatabricksOptions): DatabricksClo
   const clock = options.clock ?? systemClock;
   const volumes = openVolumes(options.volumes, options.dataDir);
   const runner = createRunner(options, volumes, clock);
+  const control = createControl(runner);
   const keys = createRemoteJWKSet(new URL(options.jwksUri), { timeoutDuration: 5_000 });
 
   async function caller(request: Request): Promise<PrincipalOptions> {
@@ -67,16 +69,17 @@ export function createDatabricksCloud(options: DatabricksOptions): DatabricksClo
 
   const fetch = async (request: Request): Promise<Response> => {
     try {
-      return await answer(request);
+      return (await answerAdmin(control, request)) ?? (await answer(request));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       return json({ error_code: error.code, message: error.message }, error.status);
     }
   };
-  return withFaults(
+  const cloud = withFaults(
     { name: 'databricks', fetch, close: () => runner.close() },
     (request) => OPERATIONS[`${request.method} ${new URL(request.url).pathname}`],
   );
+  return { ...cloud, control };
 }
 
 interface Call {
@@ -158,7 +161,8 @@ function runText(run: RunRecord, now: number, withTasks = true): string {
   const failed = run.tasks.find(
     (task) => task.termination && task.termination.code !== 'SUCCESS' && task.termination.code !== 'UPSTREAM_FAILED',
   );
-  const state = ended ? 'TERMINATED' : run.cancelled ? 'TERMINATING' : run.tasks.some((task) => task.startTime > 0) ? 'RUNNING' : 'PENDING';
+  const begun = run.tasks.some((task) => task.startTime > 0);
+  const state = ended ? 'TERMINATED' : run.cancelled ? 'TERMINATING' : begun ? 'RUNNING' : run.held ? 'QUEUED' : 'PENDING';
   const body = {
     run_name: run.runName,
     run_type: 'SUBMIT_RUN',

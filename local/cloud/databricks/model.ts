@@ -30,6 +30,8 @@ export interface DatabricksOptions {
   readonly python: string;
   /** How long a run stays PENDING before its first task. */
   readonly pendingMs?: number;
+  /** How long a process may take to end after SIGTERM, milliseconds (default 1000). */
+  readonly graceMs?: number;
   readonly clock?: Clock;
 }
 
@@ -56,6 +58,8 @@ export interface RunRecord {
   readonly timeoutSeconds: number;
   endTime: number;
   cancelled: boolean;
+  /** It waits for a machine. */
+  held: boolean;
   tasks: TaskRecord[];
 }
 

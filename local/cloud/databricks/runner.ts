@@ -19,6 +19,10 @@ export interface Runner {
   /** Forgets a run; its token is burnt (facts/azure.md §6). */
   remove(runId: string): void;
   logOf(task: TaskRecord): Promise<string>;
+  /** Machines that are given out to nobody, for a while. */
+  readonly queue: { hold(): void; release(): void };
+  /** Ends the processes of a run as the kernel does; false when it has none. */
+  kill(runId: string): boolean;
   close(): Promise<void>;
 }
 
@@ -30,6 +34,7 @@ interface Kept {
 export function createRunner(options: DatabricksOptions, volumes: Volumes, clock: Clock): Runner {
   const state = openState<Kept>(join(options.dataDir, 'runs.json'), { runs: [], burnt: [] });
   const processes = new Map<string, ManagedProcess>();
+  const queue = createQueue();
   let closing = false;
   for (const run of state.value.runs) {
     if (run.endTime !== 0) continue;
@@ -47,6 +52,7 @@ export function createRunner(options: DatabricksOptions, volumes: Volumes, clock
   }
 
   async function perform(run: RunRecord): Promise<void> {
+    await queue.passed(run);
     if (options.pendingMs) await new Promise((resolve) => setTimeout(resolve, options.pendingMs).unref());
     const timer =
       run.timeoutSeconds > 0
@@ -120,7 +126,7 @@ export function createRunner(options: DatabricksOptions, volumes: Volumes, clock
       if (task.state === 'TERMINATED') continue;
       if (code === 'USER_CANCELED' && task.state !== 'RUNNING') continue;
       endTask(task, code, type, code === 'USER_CANCELED' ? 'The run was cancelled.' : 'The run took longer than its timeout.');
-      await processes.get(task.runId)?.stop(1_000);
+      await processes.get(task.runId)?.stop(options.graceMs ?? 1_000);
     }
   }
 
@@ -146,6 +152,7 @@ export function createRunner(options: DatabricksOptions, volumes: Volumes, clock
         timeoutSeconds: request.timeout_seconds,
         endTime: 0,
         cancelled: false,
+        held: queue.isHeld(),
         tasks: request.tasks.map((settings) => ({
           runId: newId(),
           taskKey: settings.task_key,
@@ -176,20 +183,69 @@ export function createRunner(options: DatabricksOptions, volumes: Volumes, clock
       if (run.endTime !== 0) return;
       run.cancelled = true;
       state.save();
+      queue.look();
       void stopTasks(run, 'USER_CANCELED', 'CLIENT_ERROR');
     },
     remove(runId) {
+      const active = state.value.runs.find((one) => one.runId === runId && one.endTime === 0);
+      if (active) throw new ApiError(400, 'INVALID_STATE', `Run ${runId} is active; cancel it before it is deleted.`);
       state.update((kept) => {
         const run = kept.runs.find((one) => one.runId === runId);
         if (run?.token) kept.burnt.push(run.token);
         kept.runs = kept.runs.filter((one) => one !== run);
       });
     },
+    queue,
+    kill(runId) {
+      const run = state.value.runs.find((one) => one.runId === runId);
+      const own = (run?.tasks ?? []).flatMap((task) => processes.get(task.runId) ?? []);
+      return own.map(({ pid }) => killGroup(pid)).some(Boolean);
+    },
     logOf: (task) => readFile(logFile(task), 'utf8').catch(() => ''),
     async close() {
       closing = true;
-      await Promise.all([...processes.values()].map((one) => one.stop(1_000)));
+      await Promise.all([...processes.values()].map((one) => one.stop(options.graceMs ?? 1_000)));
     },
+  };
+}
+
+function killGroup(pid: number | undefined): boolean {
+  if (pid === undefined) return false;
+  try {
+    process.kill(-pid, 'SIGKILL');
+    return true;
+  } catch {
+    // It has ended by itself.
+    return false;
+  }
+}
+
+/** Runs that are held back until somebody lets them go, or ends them. */
+function createQueue() {
+  let held = false;
+  const waiting = new Set<() => void>();
+  const look = (): void => {
+    for (const one of [...waiting]) one();
+  };
+  return {
+    isHeld: () => held,
+    hold: () => void (held = true),
+    release: () => {
+      held = false;
+      look();
+    },
+    look,
+    passed: (run: RunRecord) =>
+      new Promise<void>((resolve) => {
+        const one = (): void => {
+          if (held && run.held && !run.cancelled) return;
+          run.held = false;
+          waiting.delete(one);
+          resolve();
+        };
+        waiting.add(one);
+        one();
+      }),
   };
 }
 
@@ -202,9 +258,11 @@ function commandOf(settings: SubmitTask, { python }: DatabricksOptions, volumes:
   const { python_wheel_task: wheel, spark_python_task: script } = settings;
   if (script) return [python, volumes.local(script.python_file), ...(script.parameters ?? []).map((one) => volumes.rewrite(one))];
   const entry = [
-    'import sys, importlib, importlib.metadata as m',
+    'import os, sys, importlib, importlib.metadata as m',
     'package, name = sys.argv[1:3]; del sys.argv[1:3]',
-    'found = [e for e in m.entry_points(group="console_scripts") if e.name == name]',
+    // Only what the task's own wheels bring: looking through all that is installed takes longer than many a step.
+    'brought = m.distributions(path=os.environ["PYTHONPATH"].split(":"))',
+    'found = [e for d in brought for e in d.entry_points if e.group == "console_scripts" and e.name == name]',
     'target = found[0].load() if found else getattr(importlib.import_module(package), name)',
     'target()',
   ].join('\n');

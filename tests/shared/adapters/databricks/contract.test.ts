@@ -1,12 +1,15 @@
 // The Databricks adapter against its stand-in: the port's contract, then tokens, roles, volumes, lost answers and what a run says of itself.
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { compileRun, idempotencyToken } from '../../../../shared/adapters/databricks/compile.ts';
 import type { DatabricksOptions } from '../../../../shared/adapters/databricks/backend.ts';
 import { isTerminal, JobSpec, type JobState } from '../../../../shared/contracts/training.ts';
+import { createStore } from '../../../../shared/adapters/lake/store.ts';
 import type { TrainingBackend } from '../../../../shared/ports/training-backend.ts';
-import { endlessJob, failingJob, passingJob, trainingBackendSuite } from '../../../contracts/training-backend.suite.ts';
+import { briefJob, endlessJob, failingJob, passingJob, trainingBackendSuite } from '../../../contracts/training-backend.suite.ts';
 import { asWheels, startWorkspace, type Workspace } from './workspace.ts';
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -16,15 +19,26 @@ const overWheels = (backend: TrainingBackend): TrainingBackend => ({
   check: (job) => backend.check({ ...job, steps: asWheels({ ...passingJob('x'), ...job }).steps }),
 });
 
-trainingBackendSuite(async () => {
-  const workspace = await startWorkspace();
-  return {
-    backend: overWheels(workspace.backend()),
-    other: overWheels(workspace.backend()),
-    jobsNamed: (name) => workspace.jobsNamed(name),
-    tick: () => pause(25),
-    close: () => workspace.close(),
-  };
+describe('Databricks', () => {
+  trainingBackendSuite(async () => {
+    const service = BlobServiceClient.fromConnectionString(inject('storage'));
+    const container = service.getContainerClient(`contract${randomBytes(6).toString('hex')}`);
+    await container.create();
+    const workspace = await startWorkspace({ store: { connectionString: inject('storage'), container: container.containerName } });
+    const backend = overWheels(workspace.backend());
+    return {
+      backend,
+      other: overWheels(workspace.backend()),
+      store: createStore(service, container.containerName),
+      jobsNamed: (name) => workspace.jobsNamed(name),
+      tick: () => pause(10),
+      vanish: (jobId) => workspace.removeRun(jobId),
+      close: async () => {
+        await workspace.close();
+        await container.deleteIfExists();
+      },
+    };
+  });
 });
 
 describe('over Databricks', () => {
@@ -103,7 +117,7 @@ describe('over Databricks', () => {
     fault('submit', 'status', { status: 429, body: '{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"slow down"}', times: 2 });
     fault('list', 'status', { status: 500 });
 
-    expect(await open().submit(named(passingJob))).toMatchObject({ adopted: false });
+    expect(await open().submit(named(briefJob))).toMatchObject({ adopted: false });
   });
 
   it('gives up on a long storm for now', async () => {
@@ -132,14 +146,9 @@ describe('over Databricks', () => {
   });
 
   it('a deleted run is absent, and its name is spent', async () => {
-    const job = named(passingJob);
+    const job = named(endlessJob);
     const { jobId } = await open().submit(job);
-    await end(jobId);
-    await fetch(`${workspace.url}/api/2.2/jobs/runs/delete`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${await workspace.tokenOf('sluice')}`, 'content-type': 'application/json' },
-      body: `{"run_id":${jobId}}`,
-    });
+    await workspace.removeRun(jobId);
 
     expect(await open().get(jobId)).toMatchObject({ state: 'absent' });
     await expect(open().submit(job)).rejects.toMatchObject({

@@ -32,6 +32,8 @@ export interface Workspace {
   backend(more?: Partial<DatabricksOptions>): TrainingBackend;
   tokenOf(client: keyof typeof CLIENTS): Promise<string>;
   jobsNamed(name: string): Promise<string[]>;
+  /** A person takes a run away: it is ended first, because the service deletes no run that is active. */
+  removeRun(runId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -41,7 +43,11 @@ export function asWheels(job: JobSpec): JobSpec {
   return JobSpec.parse({ ...job, steps });
 }
 
-export async function startWorkspace(more: Partial<CloudOptions> = {}): Promise<Workspace> {
+/** `store`: the container behind the volume of the store, instead of a folder. */
+export async function startWorkspace({
+  store,
+  ...more
+}: Partial<CloudOptions> & { store?: { connectionString: string; container: string } } = {}): Promise<Workspace> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-databricks-'));
   const servers: CloudServer[] = [];
   const port = await freePort();
@@ -62,7 +68,7 @@ export async function startWorkspace(more: Partial<CloudOptions> = {}): Promise<
     principals: [CLIENTS.sluice, { ...CLIENTS.reader, mayRun: false }],
     volumes: [
       { path: '/Volumes/sluice/platform/wheels', folder: join(folder, 'wheels') },
-      { path: '/Volumes/sluice/platform/store', folder: join(folder, 'store') },
+      { path: '/Volumes/sluice/platform/store', ...(store ?? { folder: join(folder, 'store') }) },
     ],
     clusters: [
       { id: 'cluster-1', state: 'RUNNING' },
@@ -70,17 +76,31 @@ export async function startWorkspace(more: Partial<CloudOptions> = {}): Promise<
     ],
     secrets: { 'sluice/client-secret': 'VALUE-OF-THE-SECRET' },
     python: PYTHON,
+    graceMs: 100,
     ...more,
   });
   const server = await serve((request) => cloud.fetch(request));
   servers.push(server);
 
-  async function tokenOf(client: keyof typeof CLIENTS): Promise<string> {
+  const tokens = new Map<string, Promise<string>>();
+  /** One token for each, as a credential keeps it. */
+  function tokenOf(client: keyof typeof CLIENTS): Promise<string> {
+    const known = tokens.get(client) ?? newToken(client);
+    tokens.set(client, known);
+    return known;
+  }
+  async function newToken(client: keyof typeof CLIENTS): Promise<string> {
     const { clientId, secret } = CLIENTS[client];
     const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: secret, scope: `${DATABRICKS_AUDIENCE}/.default` };
     const answer = await fetch(`http://127.0.0.1:${port}/contoso/oauth2/v2.0/token`, { method: 'POST', body: new URLSearchParams(form) });
     return ((await answer.json()) as { access_token: string }).access_token;
   }
+  const call = async (method: string, path: string, body?: string): Promise<Response> =>
+    fetch(`${server.url}/api/2.2/jobs/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${await tokenOf('sluice')}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body }),
+    });
   return {
     cloud,
     url: server.url,
@@ -99,12 +119,23 @@ export async function startWorkspace(more: Partial<CloudOptions> = {}): Promise<
         ...options,
       }),
     async jobsNamed(name) {
-      const authorization = `Bearer ${await tokenOf('sluice')}`;
-      const answer = await fetch(`${server.url}/api/2.2/jobs/runs/list?limit=26`, { headers: { authorization } });
-      const text = (await answer.text()).replaceAll(/"run_id":(\d+)/g, '"run_id":"$1"');
-      return (JSON.parse(text) as { runs: { run_id: string; run_name: string }[] }).runs
-        .filter((run) => run.run_name === name)
-        .map((run) => run.run_id);
+      const found: string[] = [];
+      for (let page: string | undefined = '0'; page !== undefined;) {
+        const answer = await call('GET', `runs/list?limit=25&page_token=${page}`);
+        const text = (await answer.text()).replaceAll(/"run_id":(\d+)/g, '"run_id":"$1"');
+        const { runs, next_page_token } = JSON.parse(text) as { runs: { run_id: string; run_name: string }[]; next_page_token?: string };
+        found.push(...runs.filter((run) => run.run_name === name).map((run) => run.run_id));
+        page = next_page_token;
+      }
+      return found;
+    },
+    async removeRun(runId) {
+      await call('POST', 'runs/cancel', `{"run_id":${runId}}`);
+      for (let turn = 0; turn < 300; turn += 1) {
+        if ((await call('POST', 'runs/delete', `{"run_id":${runId}}`)).ok) return;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      throw new Error(`run ${runId} did not end`);
     },
     async close() {
       for (const one of servers) await one.close();

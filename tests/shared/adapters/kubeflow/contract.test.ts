@@ -1,15 +1,16 @@
 // The Kubeflow adapter against the stand-in: the port's contract, then what only shows when answers get lost or doors are shut.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type CloudServer, serve } from '../../../../local/cloud/kit/server.ts';
 import { createKubeflowCloud, type KubeflowCloud } from '../../../../local/cloud/kubeflow/kubeflow-cloud.ts';
 import type { AuthOptions } from '../../../../local/cloud/kubeflow/options.ts';
 import { createKubeflowBackend, type KubeflowOptions, runIdOf } from '../../../../shared/adapters/kubeflow/backend.ts';
+import { createMemoryStore } from '../../../../shared/adapters/memory/store.ts';
 import type { TrainingBackend } from '../../../../shared/ports/training-backend.ts';
 import { endlessJob, passingJob, trainingBackendSuite } from '../../../contracts/training-backend.suite.ts';
-import { openSite } from './site-rig.ts';
+import { openSite, TRANSFER_IMAGE } from './site-rig.ts';
 
 const MULTI_USER: AuthOptions = {
   mode: 'multi-user',
@@ -20,6 +21,17 @@ const MULTI_USER: AuthOptions = {
   grants: [{ user: 'system:serviceaccount:ml:sluice', namespace: 'ml' }],
 };
 
+const TRANSFER = {
+  programs: { python3: '/usr/bin/python3' },
+  env: { PYTHONPATH: `${resolve('components/transfer')}:${resolve('components/protocol')}`, PYTHONDONTWRITEBYTECODE: '1' },
+};
+/** Outputs of a task are its pod's to upload, and only when it has succeeded; the reason of the failure carries the step's last words instead. */
+const DIFFERS = { failedStepLeavesNothing: 'Kubeflow keeps no output of a task that failed' };
+/** Steps here have no mount of the store: a component of their own fetches and leaves files, as in a real deployment. */
+const withTransfer = (backend: TrainingBackend): TrainingBackend => ({
+  ...backend,
+  submit: (job) => backend.submit({ ...job, transferImage: TRANSFER_IMAGE }),
+});
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const opened: { cloud: KubeflowCloud; server: CloudServer; folder: string }[] = [];
 
@@ -27,8 +39,8 @@ async function start(auth?: AuthOptions) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-kubeflow-'));
   const cloud = createKubeflowCloud({
     dataDir: folder,
-    images: { 'registry.test/step': { programs: { node: process.execPath } } },
-    graceMs: 500,
+    images: { 'registry.test/step': { programs: { node: process.execPath } }, 'registry.test/transfer': TRANSFER },
+    graceMs: 300,
     ...(auth ? { auth } : {}),
   });
   const server = await serve((request) => cloud.fetch(request));
@@ -63,14 +75,27 @@ async function closeAll(): Promise<void> {
 
 describe('Kubeflow, single-user', () => {
   trainingBackendSuite(async () => {
-    const { backend, jobsNamed } = await start();
-    return { backend: backend(), other: backend(), jobsNamed, tick: () => pause(25), close: closeAll };
-  });
+    const { backend, jobsNamed, url } = await start();
+    const store = createMemoryStore();
+    return {
+      backend: withTransfer(backend()),
+      other: withTransfer(backend()),
+      store,
+      jobsNamed,
+      tick: () => pause(10),
+      vanish: async (jobId) => void (await fetch(`${url}/apis/v2beta1/runs/${jobId}`, { method: 'DELETE' })),
+      close: async () => {
+        await closeAll();
+        await store.close();
+      },
+    };
+  }, DIFFERS);
 });
 
 describe('Kubeflow, multi-user, with the cluster beside it and a token by TokenRequest', () => {
   trainingBackendSuite(async () => {
-    const site = openSite({ kubeflow: { images: { 'registry.test/step': { programs: { node: process.execPath } } } } });
+    const site = openSite();
+    const store = createMemoryStore();
     // The suite compares whole states; places are what only a cluster knows, and have tests of their own.
     const without = (backend: TrainingBackend): TrainingBackend => ({
       ...backend,
@@ -79,24 +104,30 @@ describe('Kubeflow, multi-user, with the cluster beside it and a token by TokenR
         return state;
       },
     });
-    const jobsNamed = async (name: string) => {
+    const asSluice = async (path: string, method = 'GET') => {
       const { token } = await site.cluster.tokens.mint({ namespace: 'ml', name: 'sluice' }, ['pipelines.kubeflow.org'], 600);
-      const request = new Request('https://kubeflow.test/apis/v2beta1/runs?page_size=200&namespace=ml', {
-        headers: { authorization: `Bearer ${token}` },
-      });
-      const { runs = [] } = (await (await site.kubeflowCloud.fetch(request)).json()) as {
+      const headers = { authorization: `Bearer ${token}` };
+      return site.kubeflowCloud.fetch(new Request(`https://kubeflow.test/apis/v2beta1${path}`, { method, headers }));
+    };
+    const jobsNamed = async (name: string) => {
+      const { runs = [] } = (await (await asSluice('/runs?page_size=200&namespace=ml')).json()) as {
         runs?: { run_id: string; display_name: string }[];
       };
       return runs.filter((run) => run.display_name === name).map((run) => run.run_id);
     };
     return {
-      backend: without(site.backend),
-      other: without(site.another({})),
+      backend: withTransfer(without(site.backend)),
+      other: withTransfer(without(site.another({}))),
+      store,
       jobsNamed,
-      tick: () => pause(25),
-      close: () => site.close(),
+      tick: () => pause(10),
+      vanish: async (jobId) => void (await asSluice(`/runs/${jobId}`, 'DELETE')),
+      close: async () => {
+        await site.close();
+        await store.close();
+      },
     };
-  });
+  }, DIFFERS);
 });
 
 describe('when answers get lost', () => {

@@ -15,41 +15,38 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 describe('local', () => {
-  trainingBackendSuite(
-    async () => {
-      const root = await mkdtemp(join(tmpdir(), 'sluice-local-'));
-      const store = createMemoryStore();
-      const make = () =>
-        createLocalBackend({
-          root,
-          components: { 'registry.test/step': { folder: root } },
-          programs: { node: process.execPath, python3: '/usr/bin/python3' },
-          now: Date.now,
-          graceMs: 200,
-          tickMs: 20,
-        });
-      const [backend, other] = [make(), make()];
-      return {
-        backend,
-        other,
-        store,
-        jobsNamed: async (name) => ((await exists(join(root, name, 'job.json'))) ? [name] : []),
-        tick: () => new Promise((resolve) => setTimeout(resolve, 20)),
-        vanish: async (jobId) => {
-          const [pid = ''] = (await readFile(join(root, jobId, 'steps', 'dig', 'pid'), 'utf8')).split(' ');
-          process.kill(-Number(pid), 'SIGKILL');
-        },
-        close: async () => {
-          // What a test left at work must not write into a folder that is being removed.
-          for (const { name } of await readdir(root, { withFileTypes: true })) {
-            await backend.cancel(name, 'the test is over');
-            while (!isTerminal((await backend.get(name)).state)) await new Promise((resolve) => setTimeout(resolve, 20));
-          }
-          await Promise.all([backend.close(), other.close(), store.close()]);
-          await rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-        },
-      };
-    },
-    { files: true, vanish: true },
-  );
+  trainingBackendSuite(async () => {
+    const root = await mkdtemp(join(tmpdir(), 'sluice-local-'));
+    const store = createMemoryStore();
+    const make = () =>
+      createLocalBackend({
+        root,
+        components: { 'registry.test/step': { folder: root } },
+        programs: { node: process.execPath, python3: '/usr/bin/python3' },
+        now: Date.now,
+        graceMs: 200,
+        tickMs: 20,
+      });
+    const [backend, other] = [make(), make()];
+    return {
+      backend,
+      other,
+      store,
+      jobsNamed: async (name) => ((await exists(join(root, name, 'job.json'))) ? [name] : []),
+      tick: () => new Promise((resolve) => setTimeout(resolve, 20)),
+      vanish: async (jobId) => {
+        const [pid = ''] = (await readFile(join(root, jobId, 'steps', 'dig', 'pid'), 'utf8')).split(' ');
+        process.kill(-Number(pid), 'SIGKILL');
+      },
+      close: async () => {
+        // What a test left at work must not write into a folder that is being removed.
+        for (const { name } of await readdir(root, { withFileTypes: true })) {
+          await backend.cancel(name, 'the test is over');
+          while (!isTerminal((await backend.get(name)).state)) await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        await Promise.all([backend.close(), other.close(), store.close()]);
+        await rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+      },
+    };
+  });
 });

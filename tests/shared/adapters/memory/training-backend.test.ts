@@ -18,32 +18,29 @@ const OUTCOMES: Record<string, (job: JobSpec) => MemoryOutcome> = {
 };
 
 describe('memory', () => {
-  trainingBackendSuite(
-    async () => {
-      let now = Date.parse('2026-11-22T10:00:00Z');
-      const store = createMemoryStore(() => now);
-      const backend = createMemoryTrainingBackend({
-        now: () => now,
-        outcome: (job) => OUTCOMES[job.graph]?.(job) ?? { state: 'succeeded' },
-      });
-      return {
-        backend,
-        other: backend,
-        jobsNamed: async (name) =>
-          backend
-            .jobs()
-            .filter((job) => job.name === name)
-            .map((job) => job.jobId),
-        tick: async () => {
-          now += 500;
-        },
-        store,
-        vanish: async (jobId) => backend.forget(jobId),
-        close: () => store.close(),
-      };
-    },
-    { files: true, vanish: true },
-  );
+  trainingBackendSuite(async () => {
+    let now = Date.parse('2026-11-22T10:00:00Z');
+    const store = createMemoryStore(() => now);
+    const backend = createMemoryTrainingBackend({
+      now: () => now,
+      outcome: (job) => OUTCOMES[job.graph]?.(job) ?? { state: 'succeeded' },
+    });
+    return {
+      backend,
+      other: backend,
+      jobsNamed: async (name) =>
+        backend
+          .jobs()
+          .filter((job) => job.name === name)
+          .map((job) => job.jobId),
+      tick: async () => {
+        now += 500;
+      },
+      store,
+      vanish: async (jobId) => backend.forget(jobId),
+      close: () => store.close(),
+    };
+  });
 
   it('goes by its clock and nothing else', async () => {
     let now = 0;
