@@ -81,7 +81,10 @@ async function failure(response: Response): Promise<CommandError> {
     { 401: EXIT.forbidden, 403: EXIT.forbidden, 404: EXIT.notFound, 400: EXIT.usage, 409: EXIT.failed, 413: EXIT.usage, 422: EXIT.usage }[
       response.status
     ] ?? EXIT.failed;
-  const details = (problem.problems ?? []).map((one) => {
+  const listed = problem.problems ?? [];
+  // The sentence names the first problem itself.
+  const told = listed.length === 1 && listed[0] !== undefined && (problem.detail ?? '').includes(listed[0].problem);
+  const details = (told ? [] : listed).map((one) => {
     const place =
       one.line === undefined ? (one.where ?? '') : `line ${one.line}, column ${one.column ?? 1}${one.where ? ` (${one.where})` : ''}`;
     return `  ${place}${place ? ': ' : ''}${one.problem}${one.mend ? `; ${one.mend}` : ''}`;

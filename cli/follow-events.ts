@@ -20,23 +20,28 @@ export interface Following {
   filter: URLSearchParams;
   /** Show the newest this many first. */
   first: number;
+  /** Of these, the ones that are shown; all without it. */
+  keep?: (entry: LedgerEntry) => boolean;
   signal: AbortSignal;
   pollMs?: number;
 }
 
 /** Events from the newest `first` on, oldest first, each once, until the signal ends it. */
-export async function* followEvents(api: Api, { filter, first, signal, pollMs = POLL_MS }: Following): AsyncGenerator<LedgerEntry> {
+export async function* followEvents(
+  api: Api,
+  { filter, first, keep = () => true, signal, pollMs = POLL_MS }: Following,
+): AsyncGenerator<LedgerEntry> {
   let since = await beginning(api);
   // What is there already is not new; of it only the newest are shown.
   const history = (await sinceThen(api, filter, since)).map(({ entryId, receivedAt }) => [entryId, receivedAt] as const);
-  const begin = first > 0 ? (await newestPage(api, filter, first)).items : [];
+  const begin = first > 0 ? (await newestPage(api, filter, first, keep)).items : [];
   const seen = new Map(history);
   for (const { entryId } of begin) seen.delete(entryId);
   for (let fresh = begin; !signal.aborted; fresh = await sinceThen(api, filter, since)) {
     for (const entry of fresh.toReversed()) {
       if (seen.has(entry.entryId)) continue;
       seen.set(entry.entryId, entry.receivedAt);
-      yield entry;
+      if (keep(entry)) yield entry;
     }
     const last = fresh.map(({ receivedAt }) => receivedAt).reduce((a, b) => (a > b ? a : b), '');
     const back = last === '' ? since : new Date(Date.parse(last) - OVERLAP_MS).toISOString();
@@ -46,16 +51,26 @@ export async function* followEvents(api: Api, { filter, first, signal, pollMs = 
   }
 }
 
-/** The newest `count` that the filter lets through, and the cursor of what follows; a page may hold few and still have a next one. */
-export async function newestPage(api: Api, filter: URLSearchParams, count: number): Promise<Page> {
+/**
+ * The newest `count` that the filter lets through and that are kept, how many of those between were not, and the cursor of what follows;
+ * a page may hold few and still have a next one.
+ */
+export async function newestPage(
+  api: Api,
+  filter: URLSearchParams,
+  count: number,
+  keep: (entry: LedgerEntry) => boolean = () => true,
+): Promise<Page & { hidden: number }> {
   const items: LedgerEntry[] = [];
-  let next: string | null = null;
+  let [next, hidden]: [string | null, number] = [null, 0];
   do {
     const page = await pageOf(api, filter, Math.min(200, count - items.length), next);
-    items.push(...page.items);
+    const kept = page.items.filter(keep);
+    items.push(...kept);
+    hidden += page.items.length - kept.length;
     next = page.next;
   } while (items.length < count && next !== null);
-  return { items, next };
+  return { items, next, hidden };
 }
 
 async function sinceThen(api: Api, filter: URLSearchParams, since: string): Promise<LedgerEntry[]> {

@@ -30,6 +30,7 @@ const LOADERS: (() => Promise<Command>)[] = [
   async () => (await import('./commands/quarantine.ts')).quarantineResume,
   async () => (await import('./commands/quarantine.ts')).quarantineAnswer,
   async () => (await import('./commands/erase.ts')).erase,
+  async () => (await import('./commands/erase.ts')).erasures,
   async () => (await import('./commands/pipelines.ts')).pipelinesFreeze,
   async () => (await import('./commands/pipelines.ts')).pipelinesUnfreeze,
   async () => (await import('./commands/pipelines.ts')).pipelinesBreaker,

@@ -17,7 +17,7 @@ export function instantOf(option: string, text: string, direction: 'ago' | 'ahea
   throw new CommandError(EXIT.usage, `${option} ${text} is no time`, 'give a duration such as 2h, or a time such as 2026-11-23T06:00Z');
 }
 
-/** To the second, in UTC. */
+/** To the second, in UTC and saying so: it can be given back as `--since`. */
 export function short(instant: string): string {
-  return instant.slice(0, 19);
+  return `${instant.slice(0, 19)}Z`;
 }

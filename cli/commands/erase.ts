@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { ErasureRecord } from '../../shared/contracts/erasure.ts';
 import { ask } from '../ask.ts';
 import { type Command, textOption } from '../command.ts';
+import { countOption } from '../counts.ts';
 import { CommandError, EXIT } from '../failure.ts';
+import type { Output } from '../output.ts';
+import { refuseUnknown } from '../pipeline-names.ts';
 import { short } from '../times.ts';
 
 /** Removes a person's rows for good, after the name of the pipeline was typed. */
@@ -38,19 +41,7 @@ export const erase: Command = {
       { column: who.slice(0, at), value: who.slice(at + 1), reason: textOption(options, 'reason') },
       { 'Idempotency-Key': request },
     );
-    output.line(`${output.paint.bold(record.id)}  rows with this ${record.column} are gone, by ${record.by} at ${short(record.at)}`);
-    output.table(
-      ['place', 'rows', 'files', 'from version', 'note', 'path'],
-      record.places.map(({ place, rows, files, version, note, path }) => [
-        place,
-        rows === null ? '-' : String(rows),
-        String(files),
-        version === null ? '-' : `v${version}`,
-        note,
-        path,
-      ]),
-    );
-    for (const place of record.notCovered) output.field('not covered', place);
+    printRecord(output, record);
     if (record.retrain === 'pending') {
       output.line('  Train again? Models were trained on rows that are gone:');
       output.line(`  ${output.paint.cyan('→')} sluice train ${pipeline} --reason "after ${record.id}"`);
@@ -59,3 +50,50 @@ export const erase: Command = {
     return EXIT.done;
   },
 };
+
+/** The records of what was erased; none of them holds a value. */
+export const erasures: Command = {
+  name: 'erasures',
+  args: ['<pipeline>'],
+  help: 'List what was erased from a pipeline: when, by whom, why and where, newest first',
+  options: [{ flags: '--limit <n>', help: 'at most this many', fallback: '20' }],
+  async run(context, [pipeline = ''], options) {
+    const { output } = context;
+    const api = await context.api();
+    const limit = countOption(options, 'limit', { least: 1, most: 100, fallback: 20 });
+    const page = await api.get<{ items: ErasureRecord[] }>(`/pipelines/${encodeURIComponent(pipeline)}/erasures?limit=${limit}`);
+    if (page.items.length === 0) {
+      await refuseUnknown(api, pipeline);
+      output.line(`Nothing was erased from ${pipeline}`);
+    } else
+      output.table(
+        ['erasure', 'when', 'column', 'rows', 'by', 'why'],
+        page.items.map((one) => [one.id, short(one.at), one.column, String(rowsOf(one)), one.by, one.reason]),
+      );
+    output.result(page);
+    return EXIT.done;
+  },
+};
+
+/** Rows that were found; places whose files were removed or made again whole count none. */
+function rowsOf({ places }: ErasureRecord): number {
+  return places.reduce((sum, { rows }) => sum + (rows ?? 0), 0);
+}
+
+function printRecord(output: Output, record: ErasureRecord): void {
+  const { id, pipeline, column, by, at, places, notCovered } = record;
+  const said = rowsOf(record) === 0 ? `no row of ${pipeline} has this ${column}` : `rows with this ${column} are gone`;
+  output.line(`${output.paint.bold(id)}  ${said}; asked by ${by} at ${short(at)}`);
+  output.table(
+    ['place', 'rows', 'files', 'from version', 'note', 'path'],
+    places.map(({ place, rows, files, version, note, path }) => [
+      place,
+      rows === null ? '-' : String(rows),
+      String(files),
+      version === null ? '-' : `v${version}`,
+      note,
+      path,
+    ]),
+  );
+  for (const place of notCovered) output.field('not covered', place);
+}

@@ -2,10 +2,12 @@ import type { LedgerEntry } from '../../shared/contracts/events.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Options, textOption } from '../command.ts';
 import type { Context } from '../context.ts';
+import { counted } from '../counts.ts';
 import { cameBy, whatOf } from '../event-lines.ts';
 import { CommandError, EXIT } from '../failure.ts';
 import { followEvents, newestPage } from '../follow-events.ts';
 import { type Output, paintState } from '../output.ts';
+import { refuseUnknown } from '../pipeline-names.ts';
 import { instantOf, short } from '../times.ts';
 
 export const events: Command = {
@@ -17,6 +19,7 @@ export const events: Command = {
     { flags: '--verdict <kind>', help: 'only with this verdict: accepted, duplicate, incomplete, late, refused, …' },
     { flags: '--since <time>', help: 'received since then: 2h, or 2026-11-23T06:00Z' },
     { flags: '--limit <n>', help: 'at most this many', fallback: '20' },
+    { flags: '--all', help: 'also commits of Sluice’s own, and of others that changed no rows' },
     { flags: '--follow', help: 'go on with those that come, until Ctrl-C; with --json one object a line' },
   ],
   async run(context, _args, options) {
@@ -27,8 +30,10 @@ export const events: Command = {
 
 async function list({ output }: Context, api: Api, options: Options): Promise<number> {
   const filter = filterOf(options);
-  const page = await newestPage(api, filter, limitOf(options));
-  if (page.items.length === 0) output.line(filter.size === 0 ? 'No event has arrived yet' : 'No event fits');
+  const page = await newestPage(api, filter, limitOf(options), keepOf(options));
+  const pipeline = textOption(options, 'pipeline');
+  if (page.items.length === 0 && page.hidden === 0 && pipeline !== undefined) await refuseUnknown(api, pipeline);
+  if (page.items.length === 0) output.line(filter.size === 0 && page.hidden === 0 ? 'No event has arrived yet' : 'No event fits');
   else
     output.table(
       ['received', 'verdict', 'rule', 'pipeline', 'what', 'how'],
@@ -40,6 +45,12 @@ async function list({ output }: Context, api: Api, options: Options): Promise<nu
         whatOf(entry),
         cameBy(entry),
       ]),
+    );
+  if (page.hidden > 0)
+    output.line(
+      output.paint.dim(
+        `  ${counted(page.hidden, 'commit')} that said nothing new ${page.hidden === 1 ? 'is' : 'are'} hidden; --all shows them`,
+      ),
     );
   output.result(page);
   return EXIT.done;
@@ -56,7 +67,7 @@ async function follow({ output }: Context, api: Api, options: Options): Promise<
       });
     }
   });
-  const coming = followEvents(api, { filter: filterOf(options), first: limitOf(options), signal: stop.signal });
+  const coming = followEvents(api, { filter: filterOf(options), first: limitOf(options), keep: keepOf(options), signal: stop.signal });
   for (;;) {
     const step = await Promise.race([coming.next(), stopped]);
     if (step === null || step.done) return EXIT.done;
@@ -70,6 +81,12 @@ function lineOf(output: Output, entry: LedgerEntry): string {
   const state = paintState(output, verdict.kind) + ' '.repeat(Math.max(0, 11 - verdict.kind.length));
   const how = cameBy(entry);
   return `${output.paint.dim(short(receivedAt))}  ${state}  ${verdict.rule.padEnd(18)}  ${(pipeline ?? '-').padEnd(14)}  ${whatOf(entry)}${how === '' ? '' : `  (${how})`}`;
+}
+
+/** Each dataset makes such lines, and none is news: Sluice wrote the commit itself, or no row changed. */
+function keepOf(options: Options): (entry: LedgerEntry) => boolean {
+  const silent = new Set(options['all'] ? [] : ['own-commit', 'no-rows-changed']);
+  return ({ verdict }) => verdict.kind !== 'ignored' || !silent.has(verdict.rule);
 }
 
 function filterOf(options: Options): URLSearchParams {

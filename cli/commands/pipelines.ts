@@ -28,7 +28,7 @@ export const pipelinesFreeze: Command = {
     };
     const path = which === null ? '/freezes' : `/pipelines/${encodeURIComponent(which)}/freeze`;
     const freeze = await (await context.api()).send<Freeze>('POST', path, body);
-    const end = freeze.until === null ? 'until somebody ends it' : `until ${short(freeze.until)} (UTC)`;
+    const end = freeze.until === null ? 'until somebody ends it' : `until ${short(freeze.until)}`;
     output.line(`Frozen: ${output.paint.bold(which ?? 'all pipelines')}, ${end}`);
     output.line('  Events that come are kept; replay them afterwards: sluice replay EVENT --reason TEXT');
     output.result(freeze);
@@ -51,7 +51,7 @@ export const pipelinesUnfreeze: Command = {
     else {
       output.line(`No longer frozen: ${output.paint.bold(what)} (since ${short(answer.ended.since)} by ${answer.ended.by})`);
       const query = which === null ? '' : ` --pipeline ${which}`;
-      output.line(`  what was held: sluice events --verdict refused --since ${short(answer.ended.since)}Z${query}`);
+      output.line(`  what was held: sluice events --verdict refused --since ${short(answer.ended.since)}${query}`);
     }
     output.result(answer);
     return EXIT.done;
@@ -74,7 +74,7 @@ export const pipelinesBreaker: Command = {
           state === 'open' ? output.paint.red('open') : 'closed',
           String(datasetsLastHour),
           String(trainingsLastDay),
-          state === 'open' ? short(opened?.at ?? '') : short(closed?.at ?? ''),
+          timeOf((state === 'open' ? opened : closed)?.at),
           state === 'open' ? (opened?.reason ?? '') : closed ? `closed by ${closed.by}: ${closed.reason}` : '',
         ]),
       );
@@ -99,6 +99,11 @@ export const pipelinesCloseBreaker: Command = {
     return EXIT.done;
   },
 };
+
+/** `-` for a breaker that nobody opened or closed yet. */
+function timeOf(instant: string | undefined): string {
+  return instant === undefined ? '-' : short(instant);
+}
 
 /** The pipeline that is meant; null for all of them. Never both, never neither. */
 function whichOf(name: string | undefined, options: Options): string | null {

@@ -4,12 +4,15 @@ import { basename } from 'node:path';
 import { MAX_PLAN_BYTES, type Plan } from '../../shared/contracts/http-api.ts';
 import type { Preview } from '../../shared/contracts/tables.ts';
 import { type Command, type Options, textOption } from '../command.ts';
+import { counted } from '../counts.ts';
 import { CommandError, EXIT } from '../failure.ts';
 import { type Output, paintState } from '../output.ts';
 import { short } from '../times.ts';
 
 /** Rows that would be set aside and are printed; all of them are in --json, up to a hundred. */
 const SHOWN_ROWS = 10;
+/** Verdicts after which no story begins, however the pipeline goes on. */
+const STOPS: ReadonlySet<string> = new Set(['ignored', 'quarantined', 'refused', 'malformed', 'duplicate', 'stale']);
 
 /** What would happen to a file if it landed now. Nothing is changed by asking. */
 export const plan: Command = {
@@ -55,7 +58,7 @@ async function fileOf(options: Options, query: URLSearchParams): Promise<Blob | 
 }
 
 function printPlan(output: Output, plan: Plan): void {
-  output.line(`${output.paint.bold(plan.path)} of ${plan.pipeline}, ${plan.bytes} bytes`);
+  output.line(`${output.paint.bold(plan.path)} of ${plan.pipeline}, ${counted(plan.bytes, 'byte')}`);
   output.field('verdict', `${paintState(output, plan.verdict.kind)}  ${plan.verdict.rule}`);
   output.field('', plan.verdict.reason);
   if (plan.dataset) {
@@ -63,15 +66,20 @@ function printPlan(output: Output, plan: Plan): void {
     const name = window === null ? 'of its own' : window;
     output.field('dataset', `${name}: ${state === 'complete' ? 'complete, ' : 'would wait: '}${how}`);
     if (state !== 'complete')
-      output.field(
-        '',
-        `${files} ${files === 1 ? 'file' : 'files'} with this one${until === null ? '' : `, looked at again at ${short(until)}`}`,
-      );
+      output.field('', `${counted(files, 'file')} with this one${until === null ? '' : `, looked at again at ${short(until)}`}`);
   }
   if (plan.refine) printRefine(output, plan.refine, plan.verdict.reason);
+  output.line();
+  if (STOPS.has(plan.verdict.kind)) output.line('  Nothing would be started.');
+  else printStory(output, plan);
+  for (const note of plan.notes) output.field('note', note);
+  output.line(output.paint.dim('  Nothing was changed by this look.'));
+}
+
+/** What follows once the dataset is refined. */
+function printStory(output: Output, plan: Plan): void {
   const { train } = plan;
   const most = train.atMost === null ? '' : `, costs at most ${train.atMost}`;
-  output.line();
   output.field(
     'train',
     `${train.components.join(' → ')} on ${train.backends.join(' or ')}, within ${train.deadline}${most}; when busy: ${train.whenBusy}`,
@@ -82,8 +90,6 @@ function printPlan(output: Output, plan: Plan): void {
     const targets = promotion.targets.map(({ platform, place }) => `${platform} ${place}`).join(', ');
     output.field('promotion', `${promotion.environment} ${start}, approval ${promotion.approval}, ${promotion.rollout}: ${targets}`);
   }
-  for (const note of plan.notes) output.field('note', note);
-  output.line(output.paint.dim('  Nothing was changed by this look.'));
 }
 
 function printRefine(output: Output, { of, files, preview }: NonNullable<Plan['refine']>, told: string): void {
@@ -94,7 +100,7 @@ function printRefine(output: Output, { of, files, preview }: NonNullable<Plan['r
     if (!told.startsWith(preview.refused.message.slice(0, 100))) output.field('', preview.refused.message);
     return;
   }
-  output.field('refine', `${preview.readRows} rows read, ${preview.quarantinedRows} into quarantine (${which})`);
+  output.field('refine', `${counted(preview.readRows, 'row')} read, ${preview.quarantinedRows} into quarantine (${which})`);
   output.line();
   output.table(
     ['table', 'mode', 'version', 'rows now', 'new', 'then'],
@@ -122,12 +128,14 @@ function printFindings(output: Output, { findings, quarantined, quarantinedRows 
   output.line();
   output.table(
     ['line', 'rule', 'row', 'reason'],
-    quarantined.slice(0, SHOWN_ROWS).map(({ line, rule, reason, raw }) => [line === null ? '-' : String(line), rule, cut(raw), reason]),
+    quarantined
+      .slice(0, SHOWN_ROWS)
+      .map(({ line, rule, reason, raw }) => [line === null ? '-' : String(line), rule, cut(raw), cut(reason, 100)]),
   );
   if (quarantinedRows > SHOWN_ROWS) output.line(output.paint.dim(`  … and ${quarantinedRows - SHOWN_ROWS} more`));
 }
 
-function cut(text: string): string {
+function cut(text: string, most = 60): string {
   const line = text.replaceAll('\n', '⏎');
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
+  return line.length > most ? `${line.slice(0, most - 1)}…` : line;
 }

@@ -4,8 +4,10 @@ import type { z } from 'zod';
 import type { CaseFile, RetrainAnswered } from '../../shared/contracts/http-api.ts';
 import type { CaseRow, CaseRows, QuarantineCase, Resolved } from '../../shared/contracts/quarantine.ts';
 import { type Command, type Options, textOption } from '../command.ts';
+import { countOption, counted } from '../counts.ts';
 import { CommandError, EXIT } from '../failure.ts';
 import type { Output } from '../output.ts';
+import { refuseUnknown } from '../pipeline-names.ts';
 import { instantOf, short } from '../times.ts';
 
 const REASON = { flags: '--reason <text>', help: 'why; it stays in the history of the case', required: true };
@@ -24,14 +26,17 @@ export const quarantineList: Command = {
   ],
   async run(context, _args, options) {
     const { output } = context;
-    const query = new URLSearchParams({ limit: textOption(options, 'limit') ?? '50' });
+    const query = new URLSearchParams({ limit: String(countOption(options, 'limit', { least: 1, most: 500, fallback: 50 })) });
     for (const name of ['pipeline', 'state']) {
       const value = textOption(options, name);
       if (value) query.set(name, value);
     }
     if (options['overdue']) query.set('overdueAt', new Date().toISOString());
-    const page = await (await context.api()).get<{ items: QuarantineCase[] }>(`/quarantine?${query.toString()}`);
-    if (page.items.length === 0) output.line('No case fits: no rows are kept aside');
+    const api = await context.api();
+    const page = await api.get<{ items: QuarantineCase[] }>(`/quarantine?${query.toString()}`);
+    const pipeline = textOption(options, 'pipeline');
+    if (page.items.length === 0 && pipeline !== undefined) await refuseUnknown(api, pipeline);
+    if (page.items.length === 0) output.line(query.size === 1 ? 'No rows are kept aside' : 'No case fits');
     else
       output.table(
         ['case', 'state', 'open rows', 'owner', 'due', 'rules', 'train again?'],
@@ -61,9 +66,10 @@ export const quarantineShow: Command = {
   async run(context, [id = ''], options) {
     const { output } = context;
     const api = await context.api();
-    const limit = encodeURIComponent(textOption(options, 'limit') ?? '20');
+    const limit = countOption(options, 'limit', { least: 1, most: 1000, fallback: 20 });
     const shown = await api.get<CaseRows>(`${pathOf(id)}?limit=${limit}`);
     printCase(output, shown.case);
+    printHistory(output, shown.case);
     if (shown.rows.length > 0) output.line();
     printRows(output, shown.rows);
     if (shown.next !== null) output.line(output.paint.dim('  … there are more; --limit shows them, --out writes all of them'));
@@ -181,19 +187,36 @@ function rowsAndReason(options: Options): { rows: 'all' | number[]; reason: stri
 }
 
 function printCase(output: Output, one: QuarantineCase): void {
-  output.line(`${output.paint.bold(one.caseId)}  ${one.state}, ${one.openRows} of ${one.rows} rows open`);
+  output.line(`${output.paint.bold(one.caseId)}  ${one.state}, ${one.openRows} of ${counted(one.rows, 'row')} open`);
   output.field('opened', `${short(one.openedAt)}${one.runId === null ? '' : ` by ${one.runId}`}`);
   output.field('owner', `${one.owner ?? 'nobody'}, due ${one.due === null ? 'never' : short(one.due)}`);
-  for (const [index, { rule, rows }] of one.rules.entries()) output.field(index === 0 ? 'rules' : '', `${rule}: ${rows} rows`);
+  for (const [index, { rule, rows }] of one.rules.entries()) output.field(index === 0 ? 'rules' : '', `${rule}: ${counted(rows, 'row')}`);
   if (one.pending)
     output.field('under way', `${one.pending.resolution} by ${one.pending.by}; if it was cut off: sluice quarantine resume ${one.caseId}`);
-  for (const merge of one.merges)
-    output.field(
-      merge.resolution,
-      `${merge.rows} rows, ${merge.addedRows} into silver${merge.silverVersion === null ? '' : ` v${merge.silverVersion}, gold v${merge.goldVersion}`}`,
-    );
+  for (const merge of one.merges) output.field(merge.resolution, mergeWords(merge));
   if (one.retrain !== 'not-asked')
     output.field('train again?', one.retrain === 'pending' ? `sluice quarantine answer ${one.caseId} yes|no --reason TEXT` : one.retrain);
+}
+
+/** Rows that are settled, and the commits that took them in where there are any. */
+function mergeWords({ rows, addedRows, silverVersion, goldVersion }: QuarantineCase['merges'][number]): string {
+  const into = silverVersion === null ? '' : `, ${addedRows} into silver v${silverVersion} and gold v${goldVersion}`;
+  return `${counted(rows, 'row')}${into}`;
+}
+
+/** Who did what to the case, oldest first; the beginning of a deed is told only while it is under way. */
+function printHistory(output: Output, { history, pending }: QuarantineCase): void {
+  const told = history.filter(({ what }, index) => what !== 'began' || (pending !== null && index === history.length - 1));
+  output.line();
+  output.table(
+    ['when', 'what', 'by', 'why'],
+    told.map(({ at, what, resolution, rows, by, note }) => [
+      short(at),
+      `${what.replaceAll('-', ' ')}${resolution === null ? '' : ` (${resolution})`}${rows === 0 ? '' : `, ${counted(rows, 'row')}`}`,
+      by,
+      cut(note, 80),
+    ]),
+  );
 }
 
 function printRows(output: Output, rows: readonly CaseRow[]): void {
@@ -209,7 +232,8 @@ function resolved(output: Output, done: Resolved): number {
   const { case: after, resolvedRows, stillBad, merge } = done;
   const into =
     merge.silverVersion === null ? '' : `, ${merge.addedRows} of them into silver v${merge.silverVersion} and gold v${merge.goldVersion}`;
-  output.line(`${output.paint.bold(after.caseId)}: ${resolvedRows} rows ${WORDS[merge.resolution]}${into}; ${after.openRows} still open`);
+  const rest = after.state === 'closed' ? 'the case is closed' : `${after.openRows} still open`;
+  output.line(`${output.paint.bold(after.caseId)}: ${counted(resolvedRows, 'row')} ${WORDS[merge.resolution]}${into}; ${rest}`);
   printRows(output, stillBad);
   if (after.retrain === 'pending') output.line(`  Train again? sluice quarantine answer ${after.caseId} yes|no --reason TEXT`);
   output.result(done);

@@ -4,6 +4,9 @@ import { EXIT } from '../failure.ts';
 import { whatOf } from '../event-lines.ts';
 import { paintState } from '../output.ts';
 
+/** Verdicts that hold an event back once more. */
+const HELD: ReadonlySet<string> = new Set(['refused', 'over-budget', 'loop', 'late', 'quarantined', 'malformed']);
+
 /** Judges an event once more that was held back: what held it may be gone. */
 export const replay: Command = {
   name: 'replay',
@@ -19,8 +22,9 @@ export const replay: Command = {
     const { before, entry } = answer;
     output.line(`${whatOf(entry)}: ${before.kind} (${before.rule}) → ${paintState(output, entry.verdict.kind)} (${entry.verdict.rule})`);
     output.line(`  ${entry.verdict.reason}`);
-    if (entry.verdict.kind === 'accepted') output.line(`  follow it with: sluice why ${entry.entryId}`);
+    const isHeld = HELD.has(entry.verdict.kind);
+    output.line(`  ${isHeld ? 'what to do' : 'follow it with'}: sluice why ${entry.entryId}`);
     output.result(answer);
-    return EXIT.done;
+    return isHeld ? EXIT.failed : EXIT.done;
   },
 };

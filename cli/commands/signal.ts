@@ -59,7 +59,10 @@ function detailsOf(kind: string, options: Options): Record<string, string | numb
   if (odd !== undefined) throw new CommandError(EXIT.usage, `--${odd} says nothing of ${kind}`);
   const given = [...known.needs, ...known.may].flatMap((name) => {
     const text = textOption(options, name);
-    return text === undefined ? [] : [[name, NUMBERS.has(name) ? Number(text) : text] as const];
+    if (text === undefined) return [];
+    if (NUMBERS.has(name) && (text.trim() === '' || !Number.isFinite(Number(text))))
+      throw new CommandError(EXIT.usage, `--${name} ${text} is no number`);
+    return [[name, NUMBERS.has(name) ? Number(text) : text] as const];
   });
   return Object.fromEntries(given);
 }

@@ -42,6 +42,7 @@ export const status: Command = {
           ...signsOf(output, platform.pipelines, one.name),
         ]),
       );
+    if (pipelines.items.length > 0) output.line(output.paint.dim('  Times are UTC; what came last is counted once a minute.'));
     if (platform.holds.freezes.length + platform.holds.breakers.length > 0) output.line();
     printHolds(output, platform.holds);
     if (serving.items.length > 0) {

@@ -2,7 +2,7 @@ import type { LedgerEntry } from '../../shared/contracts/events.ts';
 import type { Advice, Explanation, WhyNode, WindowView } from '../../shared/contracts/http-api.ts';
 import type { Command } from '../command.ts';
 import { cameBy, printHolds, whatOf } from '../event-lines.ts';
-import { EXIT } from '../failure.ts';
+import { CommandError, EXIT } from '../failure.ts';
 import { type Output, paintState } from '../output.ts';
 import { detailOf } from '../story-lines.ts';
 import { short } from '../times.ts';
@@ -17,13 +17,21 @@ export const why: Command = {
   help: 'Explain a path, event, run, model or endpoint: event → verdict → run → model → endpoint',
   async run(context, [subject = '']) {
     const { output } = context;
+    if (subject.trim() === '')
+      throw new CommandError(EXIT.usage, 'Why what?', 'name a path, an event (e-…), a run, a model or an endpoint');
     const answer = await (await context.api()).get<Explanation>(`/why?subject=${encodeURIComponent(subject)}`);
-    printChain(output, answer);
+    printChain(output, inTime(answer));
     printHolds(output, answer.holds);
     output.result(answer);
     return EXIT.done;
   },
 };
+
+/** What led to a thing is found newest first; a chain is read from its beginning. */
+function inTime(answer: Explanation): Explanation {
+  const by = <Item>(items: readonly Item[], at: (item: Item) => string): Item[] => items.toSorted((a, b) => (at(a) < at(b) ? -1 : 1));
+  return { ...answer, events: by(answer.events, (one) => one.receivedAt), runs: by(answer.runs, (one) => one.startedAt) };
+}
 
 function printChain(output: Output, answer: Explanation): void {
   const asked = new Set(answer.subject.map(keyOf));

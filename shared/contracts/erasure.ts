@@ -31,8 +31,8 @@ export const ErasureRecord = z.strictObject({
   by: z.string().min(1).max(200),
   at: Instant,
   reason: z.string().max(500),
-  places: z.array(ErasedPlace).max(20),
-  notCovered: z.array(z.string().max(500)).max(20).describe('Where such rows can be that nobody here may change'),
+  places: z.array(ErasedPlace).max(200),
+  notCovered: z.array(z.string().max(500)).max(200).describe('Where such rows can be that nobody here may change'),
   retrain: z.enum(['not-asked', 'pending']).describe('pending: models were trained on rows that are gone; should they be trained again?'),
 });
 export type ErasureRecord = z.infer<typeof ErasureRecord>;

@@ -20,7 +20,7 @@ export type Resolution = z.infer<typeof Resolution>;
 export const CaseEvent = z.strictObject({
   at: Instant,
   by: Actor,
-  what: z.enum(['opened', 'assigned', 'due-changed', 'began', 'gave-up', 'resolved', 'retrain-answered']),
+  what: z.enum(['opened', 'assigned', 'due-changed', 'began', 'gave-up', 'resolved', 'retrain-answered', 'erased']),
   resolution: Resolution.nullable(),
   rows: z.number().int().min(0).describe('Rows that it was about'),
   note: z.string().max(1000),

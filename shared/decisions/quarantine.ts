@@ -141,13 +141,18 @@ export function assigned(
   };
 }
 
-/** Records the answer to "retrain?". Not asked: RejectedError `retrain-not-asked`. */
+/** Records the answer to "retrain?". Not asked: RejectedError `retrain-not-asked`; a yes has begun: `retrain-answered`. */
 export function retrainAnswered(current: QuarantineCase, retrain: 'yes' | 'no', deed: Deed): QuarantineCase {
   if (current.retrain === retrain) return current;
   if (current.retrain === 'not-asked')
     throw new RejectedError(
       'retrain-not-asked',
       `${current.caseId}: no row of this case came into gold, so there is nothing to train again for.`,
+    );
+  if (current.retrain === 'yes')
+    throw new RejectedError(
+      'retrain-answered',
+      `${current.caseId}: the answer was yes, and a training was asked for. Mend: look at it with "sluice runs", and cancel it there.`,
     );
   const event = {
     at: deed.at,
@@ -158,6 +163,14 @@ export function retrainAnswered(current: QuarantineCase, retrain: 'yes' | 'no', 
     note: `${retrain}: ${deed.reason}`.slice(0, 1000),
   };
   return { ...current, retrain, history: told(current, event) };
+}
+
+/** Rows left the table without being resolved: a person's rows were erased. The last one closes the case. */
+export function recounted(current: QuarantineCase, openRows: number, deed: Deed): QuarantineCase {
+  const gone = current.openRows - openRows;
+  if (current.state === 'closed' || gone <= 0) return current;
+  const event = { at: deed.at, by: deed.by, what: 'erased' as const, resolution: null, rows: gone, note: deed.reason.slice(0, 1000) };
+  return { ...current, openRows, state: openRows === 0 ? 'closed' : 'open', history: told(current, event) };
 }
 
 /** Open after its deadline. */

@@ -51,5 +51,7 @@ export interface QuarantineCases {
     change: { owner?: string | null | undefined; due?: string | null | undefined },
     deed: Deed,
   ): Promise<QuarantineCase>;
+  /** Counts the open rows anew after rows of persons were erased; a case without any is closed. */
+  recount(pipeline: PipelineVersion, caseId: string, deed: Deed): Promise<QuarantineCase>;
   answerRetrain(caseId: string, retrain: 'yes' | 'no', deed: Deed): Promise<QuarantineCase>;
 }

@@ -45,16 +45,69 @@ test('a list is filtered, and goes on over pages until it is long enough', async
   expect(code).toBe(0);
   expect(out).toBe(
     [
-      '  received             verdict   rule           pipeline  what              how',
-      '  2026-11-20T22:00:20  accepted  complete-file  rare      bronze/x/n20.csv  delivered 2 times',
-      '  2026-11-20T22:00:10  accepted  complete-file  rare      bronze/x/n10.csv',
-      '  2026-11-20T22:00:00  accepted  complete-file  rare      bronze/x/n0.csv',
+      '  received              verdict   rule           pipeline  what              how',
+      '  2026-11-20T22:00:20Z  accepted  complete-file  rare      bronze/x/n20.csv  delivered 2 times',
+      '  2026-11-20T22:00:10Z  accepted  complete-file  rare      bronze/x/n10.csv',
+      '  2026-11-20T22:00:00Z  accepted  complete-file  rare      bronze/x/n0.csv',
       '',
     ].join('\n'),
   );
   expect((await served.sluice('events', '--verdict', 'late')).out).toBe('No event fits\n');
   expect((await served.sluice('events', '--verdict', 'nonsense')).code).toBe(2);
   expect((await served.sluice('events', '--limit', 'many')).code).toBe(2);
+});
+
+describe('commits that say nothing new', () => {
+  const verdict = (rule: string) => ({ kind: 'ignored' as const, rule, reason: 'r', evidence: {} });
+
+  test('are hidden and counted; --all shows them', async () => {
+    const served = await servedApi();
+    await record(served, 'landed', after(0));
+    await record(served, 'foreign', after(1), { verdict: verdict('no-pipeline') });
+    for (let n = 0; n < 3; n += 1) await record(served, `own${n}`, after(2 + n), { verdict: verdict('own-commit') });
+    await record(served, 'vacuum', after(9), { verdict: verdict('no-rows-changed') });
+
+    const usual = await served.sluice('events', '--limit', '2');
+    const all = await served.sluice('events', '--all');
+    const machines = JSON.parse((await served.sluice('events', '--json')).out) as { items: unknown[]; hidden: number };
+
+    expect(usual.out).toMatch(
+      / ignored +no-pipeline .*\n.* accepted .*\n {2}4 commits that said nothing new are hidden; --all shows them\n$/,
+    );
+    expect(all.out.split('\n')).toHaveLength(1 + 6 + 1);
+    expect(all.out).not.toContain('hidden');
+    expect(machines).toMatchObject({ hidden: 4, items: { length: 2 } });
+    expect((await served.sluice('events', '--limit', '1', '--since', after(5))).out).toContain(
+      '  1 commit that said nothing new is hidden',
+    );
+  });
+
+  test('are not followed either', async () => {
+    const served = await servedApi();
+    await record(served, 'first', after(0));
+    await record(served, 'own', after(1), { verdict: verdict('own-commit') });
+    const stop = new AbortController();
+    const client = createClient(served.address, () => Promise.resolve('ola/admin'));
+    const keep = (entry: LedgerEntry): boolean => entry.verdict.kind !== 'ignored';
+    const names: string[] = [];
+
+    for await (const entry of followEvents(client, { filter: new URLSearchParams(), first: 5, keep, signal: stop.signal, pollMs: 5 })) {
+      names.push(entry.event && 'eTag' in entry.event ? entry.event.id : '');
+      if (names.length === 1) await record(served, 'second', after(2));
+      else stop.abort();
+    }
+
+    expect(names).toEqual(['first', 'second']);
+  });
+});
+
+test('a pipeline that nobody knows is not simply quiet', async () => {
+  const { sluice } = await servedApi();
+
+  expect(await sluice('events', '--pipeline', 'nope')).toMatchObject({
+    code: 4,
+    err: expect.stringContaining('There is no pipeline "nope"') as string,
+  });
 });
 
 describe('following', () => {

@@ -39,9 +39,9 @@ describe('why', () => {
     expect(code).toBe(0);
     expect(out).toBe(
       [
-        '▸ event     refused  bronze/ble-location/day1.csv  2026-11-20T22:00:00',
+        '▸ event     refused  bronze/ble-location/day1.csv  2026-11-20T22:00:00Z',
         '            frozen: ola froze ble-location: audit',
-        `            ${held.entryId}, received 2026-11-20T22:00:00, found by the reconciler, delivered 3 times`,
+        `            ${held.entryId}, received 2026-11-20T22:00:00Z, found by the reconciler, delivered 3 times`,
         '              by        ola',
         '              pipeline  ble-location',
         '            came of other@refine-other-0123456789abcdef-a1',
@@ -68,7 +68,7 @@ describe('why', () => {
 
     const { out } = await sluice('why', waiting.entryId);
 
-    expect(out).toContain('            dataset ble-location.readings.1 (files 3): open, 1 file, opened 2026-11-20T22:01:00\n');
+    expect(out).toContain('            dataset ble-location.readings.1 (files 3): open, 1 file, opened 2026-11-20T22:01:00Z\n');
     expect(out).toContain('              waiting: 1 of 3 files\n');
     expect(out).toContain('            → Bring what is missing, or wait for the time that is named\n');
   });
@@ -118,7 +118,7 @@ test('status says which data is late and what comes next, to people and to machi
   const people = await sluice('status');
   const machines = await sluice('status', '--json');
 
-  expect(people.out).toMatch(/ble-location .* - +2026-11-20T22:01:00 +- +late 2026-11-20T23:00:00 +2026-11-21T00:00:00\n/);
+  expect(people.out).toMatch(/ble-location .* - +2026-11-20T22:01:00Z +- +late 2026-11-20T23:00:00Z +2026-11-21T00:00:00Z\n/);
   expect(json(machines.out)).toMatchObject({ pipelines: [{ name: 'ble-location', updatedBy: 'ada', ...late, lastEvent: null }] });
 });
 
@@ -131,8 +131,8 @@ describe('pipelines', () => {
     const ended = await sluice('pipelines', 'unfreeze', 'ble-location', '--reason', 'done');
     const nothing = await sluice('pipelines', 'unfreeze', '--all', '--reason', 'done');
 
-    expect(frozen.out).toMatch(/^Frozen: ble-location, until 2099-01-01T06:00:00 \(UTC\)\n/);
-    expect(status.out).toContain('  frozen         ble-location, by ola until 2099-01-01T06:00:00: audit\n');
+    expect(frozen.out).toMatch(/^Frozen: ble-location, until 2099-01-01T06:00:00Z\n/);
+    expect(status.out).toContain('  frozen         ble-location, by ola until 2099-01-01T06:00:00Z: audit\n');
     expect(ended.out).toContain('No longer frozen: ble-location');
     expect(nothing.out).toContain('Nothing had frozen all pipelines');
   });
@@ -174,9 +174,9 @@ describe('pipelines', () => {
     const closed = await sluice('pipelines', 'close-breaker', 'ble-location', '--reason', 'mended');
     const again = await sluice('pipelines', 'close-breaker', 'ble-location', '--reason', 'mended', '--json');
 
-    expect(listed.out).toMatch(/ble-location +open +1 +0 +2026-11-21T14:40:00 +1 datasets within an hour are the limit/);
+    expect(listed.out).toMatch(/ble-location +open +1 +0 +2026-11-21T14:40:00Z +1 datasets within an hour are the limit/);
     expect(json(status.out)).toMatchObject({ holds: { breakers: [{ pipeline: 'ble-location' }] } });
-    expect(status.err).toContain('  breaker open   ble-location, since 2026-11-21T14:40:00');
+    expect(status.err).toContain('  breaker open   ble-location, since 2026-11-21T14:40:00Z');
     expect(closed.out).toContain('The breaker of ble-location is closed');
     expect([again.code, json(again.out)['error']]).toMatchObject([1, { code: 'breaker-not-open' }]);
   });

@@ -28,15 +28,35 @@ describe('a case', () => {
     const fixed = await sluice('quarantine', 'fix', id, '--file', file, '--reason', 'typed wrong');
     const answered = await sluice('quarantine', 'answer', id, 'yes', '--reason', 'they count');
 
-    expect(listed.out).toMatch(new RegExp(`${id} +open +2 of 2 +- +2026-11-27T22:00:00 +type:id 2 +-\\n`));
-    expect(shown.out).toContain(`${id}  open, 2 of 2 rows open\n  opened         2026-11-20T22:00:00\n`);
+    expect(listed.out).toMatch(new RegExp(`${id} +open +2 of 2 +- +2026-11-27T22:00:00Z +type:id 2 +-\\n`));
+    expect(shown.out).toContain(`${id}  open, 2 of 2 rows open\n  opened         2026-11-20T22:00:00Z\n`);
+    expect(shown.out).toMatch(/ {2}2026-11-20T22:00:00Z {2}opened, 2 rows +sluice\n/);
     expect(shown.out).toMatch(/ {2}1 +4 +type:id +x,Erika,2024-01-01T10:00:00Z,2 +column "id" holds "x"/);
     expect((await stat(file)).mode & 0o077).toBe(0);
     expect(fixed.code).toBe(1);
-    expect(fixed.out).toContain(`${id}: 1 rows mended, 1 of them into silver v1 and gold v1; 1 still open\n`);
+    expect(fixed.out).toContain(`${id}: 1 row mended, 1 of them into silver v1 and gold v1; 1 still open\n`);
     expect(fixed.out).toContain(`  Train again? sluice quarantine answer ${id} yes|no --reason TEXT\n`);
     expect(answered).toMatchObject({ code: 0, out: expect.stringContaining('train again, it is written down') as string });
     expect(started.map(({ story }) => story)).toEqual(['retrain']);
+    expect((await sluice('quarantine', 'answer', id, 'no', '--reason', 'on second thoughts')).code).toBe(1);
+    const history = (await sluice('quarantine', 'show', id)).out;
+    expect(history).toMatch(/resolved \(fix\), 1 row +ola +typed wrong\n.*retrain answered +ola +yes: they count\n/);
+    expect(history).not.toContain('began');
+  });
+
+  test('of a pipeline that nobody knows is not simply absent; nor is a number out of bounds taken', async () => {
+    const { sluice } = await served();
+
+    expect(await sluice('quarantine', 'list', '--pipeline', 'q')).toMatchObject({
+      code: 4,
+      err: 'error  There is no pipeline "q"\n       registered here: p\n',
+    });
+    expect((await sluice('quarantine', 'list', '--pipeline', 'p', '--state', 'closed')).out).toBe('No case fits\n');
+    expect(await sluice('quarantine', 'list', '--limit', '0')).toMatchObject({
+      code: 2,
+      err: 'error  --limit 0 is out of bounds\n       give a whole number from 1 to 500\n',
+    });
+    expect((await sluice('quarantine', 'list', '--limit', '1e2')).code).toBe(2);
   });
 
   test('has an owner and a deadline; rows are given up by number or all', async () => {
@@ -48,9 +68,9 @@ describe('a case', () => {
     const after = await sluice('quarantine', 'list', '--state', 'open');
 
     expect(assigned.out).toContain('  owner          grace, due never\n');
-    expect(one.out).toContain(`${id}: 1 rows given up; 1 still open\n`);
+    expect(one.out).toContain(`${id}: 1 row given up; 1 still open\n`);
     expect(json(all.out)).toMatchObject({ resolvedRows: 1, case: { state: 'closed' } });
-    expect(after.out).toBe('No case fits: no rows are kept aside\n');
+    expect(after.out).toBe('No case fits\n');
     expect((await sluice('quarantine', 'resume', id)).out).toBe('Nothing was cut off\n');
   });
 
@@ -94,7 +114,7 @@ describe('an erasure', () => {
     const { code, out } = await sluice(...words);
 
     expect(code).toBe(0);
-    expect(out).toMatch(/erase-p-[0-9a-f]{16} {2}rows with this name are gone, by ola at /);
+    expect(out).toMatch(/erase-p-[0-9a-f]{16} {2}rows with this name are gone; asked by ola at /);
     expect(out).toMatch(/ {2}silver +1 +\d+ +v\d+ /);
     expect(out).toMatch(/sluice train p --reason "after erase-p-[0-9a-f]{16}"\n/);
     expect(out).not.toContain('name 1');
@@ -110,6 +130,20 @@ describe('an erasure', () => {
     expect([other.code, nobody.code]).toEqual([1, 2]);
     expect(nobody.err).toContain('--yes');
     expect(asked).toEqual([]);
+  });
+
+  test('of somebody who is not there says so; what was erased is listed', async () => {
+    const { sluice } = await served();
+
+    const none = await sluice('erasures', 'p');
+    const absent = await sluice('erase', 'name=nobody', '--pipeline', 'p', '--reason', 'asked by the person', '--yes');
+    const listed = await sluice('erasures', 'p');
+
+    expect(none).toMatchObject({ code: 0, out: 'Nothing was erased from p\n' });
+    expect(absent.out).toMatch(/erase-p-[0-9a-f]{16} {2}no row of p has this name; asked by ola at /);
+    expect(absent.out).not.toContain('Train again?');
+    expect(listed.out).toMatch(/ {2}erase-p-[0-9a-f]{16} +2026-11-21T14:41:00Z +name +0 +ola +asked by the person\n/);
+    expect((await sluice('erasures', 'q')).code).toBe(4);
   });
 
   test('that was cut off goes on by its key: one record', async () => {

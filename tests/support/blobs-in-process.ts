@@ -124,13 +124,20 @@ class Account {
     if (method === 'PUT' || method === 'HEAD' || query.get('comp') === null) return { status: method === 'PUT' ? 201 : 200 };
     const prefix = query.get('prefix') ?? '';
     const own = [...this.blobs].filter(([name]) => name.startsWith(`${container}/${prefix}`)).sort(([a], [b]) => (a < b ? -1 : 1));
-    const items = own.map(
-      ([name, blob]) =>
-        `<Blob><Name>${xml(name.slice(container.length + 1))}</Name><Properties><Last-Modified>${blob.modified.toUTCString()}</Last-Modified>` +
-        `<Etag>${blob.eTag}</Etag><Content-Length>${blob.bytes}</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`,
-    );
+    // With a delimiter, what goes on after it is one entry.
+    const delimiter = query.get('delimiter');
+    const rest = (name: string): number => (delimiter === null ? -1 : name.indexOf(delimiter, container.length + 1 + prefix.length));
+    const folders = new Set(own.flatMap(([name]) => (rest(name) < 0 ? [] : [name.slice(container.length + 1, rest(name) + 1)])));
+    const prefixes = [...folders].map((name) => `<BlobPrefix><Name>${xml(name)}</Name></BlobPrefix>`);
+    const items = own
+      .filter(([name]) => rest(name) < 0)
+      .map(
+        ([name, blob]) =>
+          `<Blob><Name>${xml(name.slice(container.length + 1))}</Name><Properties><Last-Modified>${blob.modified.toUTCString()}</Last-Modified>` +
+          `<Etag>${blob.eTag}</Etag><Content-Length>${blob.bytes}</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`,
+      );
     const head = `<EnumerationResults ServiceEndpoint="http://in-process.invalid/" ContainerName="${container}">`;
-    const body = `<?xml version="1.0" encoding="utf-8"?>${head}<Prefix>${xml(prefix)}</Prefix><Blobs>${items.join('')}</Blobs><NextMarker /></EnumerationResults>`;
+    const body = `<?xml version="1.0" encoding="utf-8"?>${head}<Prefix>${xml(prefix)}</Prefix><Blobs>${items.join('')}${prefixes.join('')}</Blobs><NextMarker /></EnumerationResults>`;
     return { status: 200, headers: { 'content-type': 'application/xml' }, body };
   }
 

@@ -8,6 +8,7 @@ import { allowed, allowedSomewhere, type Scope } from '../../../shared/decisions
 import { UserError, type UserProblem } from '../../../shared/errors/errors.ts';
 import type { Caller } from '../../../shared/ports/access.ts';
 import type { ApiCall, ApiDeps, ApiHandler } from './call.ts';
+import { issueWords } from './issue-words.ts';
 import { readJsonBody } from './json-body.ts';
 import { uploadOf } from './upload.ts';
 import { isUnexpected, PLAIN_HEADERS, problemResponse } from './problem.ts';
@@ -121,7 +122,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, part: '
 
 function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, part: string): UserProblem[] {
   const where = issue.path.map(String).join('.') || part;
-  if (issue.code !== 'unrecognized_keys') return [{ where, problem: issue.message }];
+  if (issue.code !== 'unrecognized_keys') return [{ where, problem: issueWords(issue) }];
   const known = issue.path.length === 0 && schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
   return issue.keys.map((key) => ({
     where,

@@ -34,8 +34,9 @@ export function guardHandlers(deps: ApiDeps): Handlers<Served> {
       return { body: await freeze(deps, params.name, body, caller.name) };
     },
 
-    async unfreezePipeline({ params, body, caller, require }) {
+    async unfreezePipeline({ params, body, caller, may, require }) {
       require('operator', { pipeline: params.name });
+      await refuseUnknown(deps, params.name, may);
       return { body: { ended: await unfreeze(deps, params.name, body.reason, caller.name) } };
     },
 
@@ -45,9 +46,10 @@ export function guardHandlers(deps: ApiDeps): Handlers<Served> {
       return { body: { items: breakers.map((breaker) => viewOf(breaker, now)) } };
     },
 
-    async closeBreaker({ params, body, caller, require }) {
+    async closeBreaker({ params, body, caller, may, require }) {
       const { pipeline } = params;
       require('operator', { pipeline });
+      await refuseUnknown(deps, pipeline, may);
       const at = deps.now().toISOString();
       const answer = await deps.breakers.update(pipeline, (before) => {
         const breaker = closeBreaker(before, caller.name, body.reason, at);

@@ -27,6 +27,7 @@ const REJECTED: Record<string, number> = {
   'case-busy': 409,
   'case-closed': 409,
   'retrain-not-asked': 409,
+  'retrain-answered': 409,
   'record-unreadable': 500,
   'table-missing': 500,
   'tables-forbidden': 500,

@@ -1,11 +1,11 @@
 // Quarantine over HTTP: cases are read, mended, accepted or given up; every deed is in the audit log, beside the case's own history.
 import { isStorageEvent, type SignalEvent } from '../../../shared/contracts/events.ts';
 import { type Operations } from '../../../shared/contracts/http-api.ts';
-import type { PipelineVersion } from '../../../shared/contracts/pipeline.ts';
 import type { QuarantineCase, Resolved } from '../../../shared/contracts/quarantine.ts';
-import { TransientError, UserError } from '../../../shared/errors/errors.ts';
+import { UserError } from '../../../shared/errors/errors.ts';
 import type { Deed } from '../../../shared/ports/quarantine.ts';
 import type { ApiCall, ApiDeps, Handlers } from './call.ts';
+import { type CaseVersion, versionOfCase } from './case-version.ts';
 import { allOf } from './measured.ts';
 
 type Served =
@@ -15,16 +15,21 @@ type OfCase = Pick<ApiCall<Operations['getCase']>, 'params' | 'require' | 'calle
 export function quarantineHandlers(deps: ApiDeps): Handlers<Served> {
   const { cases } = deps;
 
-  /** The case and its pipeline as it is registered now: its present rules are those that rows are held to. */
-  async function known(
-    { params, require }: OfCase,
-    role: 'operator' | 'approver',
-  ): Promise<{ one: QuarantineCase; version: PipelineVersion }> {
+  /** The case and its pipeline: the present rules are those that rows are held to. */
+  async function known({ params, require }: OfCase, role: 'operator' | 'approver'): Promise<{ one: QuarantineCase } & CaseVersion> {
     const one = await cases.get(params.id);
     require(role, { pipeline: one.pipeline });
-    const version = (await deps.pipelines.current(one.pipeline)) ?? (await deps.pipelines.version(one.pipeline, one.contractDigest));
-    if (!version) throw new TransientError('pipeline-gone', `Pipeline ${one.pipeline} of case ${one.caseId} cannot be read now`);
-    return { one, version };
+    return { one, ...(await versionOfCase(deps, one)) };
+  }
+
+  /** Rows go into the tables that the pipeline makes now, so they must be rows of these. */
+  async function mergeable(call: OfCase, role: 'operator' | 'approver'): Promise<{ one: QuarantineCase } & CaseVersion> {
+    const found = await known(call, role);
+    if (found.formerTable === null) return found;
+    const { caseId, pipeline } = found.one;
+    const mend = `write them into a file that lands, then: sluice quarantine discard ${caseId} --rows all --reason TEXT`;
+    const detail = `${caseId}: its rows are of the silver table "${found.formerTable}", which pipeline ${pipeline} makes no more; ${mend}`;
+    throw new UserError(409, 'case-table-former', detail);
   }
 
   function deedOf({ caller }: OfCase, reason: string): Deed {
@@ -68,7 +73,7 @@ export function quarantineHandlers(deps: ApiDeps): Handlers<Served> {
     },
 
     async fixCase(call) {
-      const { one, version } = await known(call, 'operator');
+      const { one, version } = await mergeable(call, 'operator');
       if (call.upload === null)
         throw new UserError(400, 'fix-empty', 'Send the corrected rows as the body of the request: CSV with a header');
       const deed = deedOf(call, call.query.reason);
@@ -76,7 +81,7 @@ export function quarantineHandlers(deps: ApiDeps): Handlers<Served> {
     },
 
     async releaseCase(call) {
-      const { one, version } = await known(call, 'approver');
+      const { one, version } = await mergeable(call, 'approver');
       const deed = deedOf(call, call.body.reason);
       return told('quarantine.release', deed, cases.release(version, one.caseId, call.body.rows, deed));
     },

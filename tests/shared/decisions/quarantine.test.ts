@@ -7,6 +7,7 @@ import {
   gaveUp,
   isOverdue,
   pipelineOfCase,
+  recounted,
   resolved,
   retrainAnswered,
 } from '../../../shared/decisions/quarantine.ts';
@@ -46,6 +47,16 @@ describe('a quarantine case', () => {
     expect(() => begun(busy, { ...work, key: '2'.repeat(64) }, AT)).toThrow(/case-busy|a fix by ada has begun/);
     expect(gaveUp(busy, work.key, deed)).toMatchObject({ pending: null, openRows: 5, revision: 0 });
     expect(gaveUp(busy, '2'.repeat(64), deed)).toBe(busy);
+  });
+
+  it('has fewer open rows when rows of persons were erased; the last one closes it', () => {
+    expect(recounted(open, 5, deed)).toBe(open);
+    expect(recounted(open, 3, deed)).toMatchObject({ state: 'open', openRows: 3, revision: 0, retrain: 'not-asked' });
+    expect(recounted(open, 3, deed).history.at(-1)).toMatchObject({ what: 'erased', rows: 2, by: 'ada' });
+    const none = recounted(open, 0, deed);
+    expect(none).toMatchObject({ state: 'closed', openRows: 0 });
+    expect(recounted(none, 4, deed)).toBe(none);
+    expect(QuarantineCase.parse(none)).toEqual(none);
   });
 
   it('closes with its last row and asks whether to train again when rows came into gold', () => {

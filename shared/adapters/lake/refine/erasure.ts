@@ -16,6 +16,7 @@ import { vacuum } from '../delta/vacuum.ts';
 import { CALL_MS, createBlob, readBlob, storageError } from '../storage.ts';
 import type { Duck } from './duck.ts';
 import { sqlName } from './duck.ts';
+import { formerTables } from './erase-former.ts';
 import { eraseGolden, removeCorrections, removeStaged } from './erase-files.ts';
 import { eraseQuarantined } from './erase-quarantine.ts';
 import { commitGold } from './gold.ts';
@@ -25,6 +26,8 @@ import type { Workshop } from './workshop.ts';
 
 type Asked = Parameters<ErasureEngine['erase']>[0];
 const MAX_RECORD = 1024 * 1024;
+/** Says of a place why it is one. */
+const FORMER = 'a table that sluice.yaml names no more';
 /** Of a person's rows in gold, those that golden requests are compared with. */
 const COMPARED = 10_000;
 
@@ -40,7 +43,7 @@ export function createErasureEngine({ workshop, store }: { workshop: Workshop; s
       const path = pathOf(asked.pipeline.name, id);
       const before = await recordAt(path);
       if (before) return before;
-      const places = await workshop.inTurn(async (duck) => eraseEverywhere(workshop, store, duck, asked, id));
+      const { places, unsearched } = await workshop.inTurn(async (duck) => eraseEverywhere(workshop, store, duck, asked, id));
       const touched = places.some(({ place, rows }) => ['silver', 'gold', 'golden'].includes(place) && rows !== 0);
       const record: ErasureRecord = {
         id,
@@ -53,6 +56,7 @@ export function createErasureEngine({ workshop, store }: { workshop: Workshop; s
         places,
         notCovered: [
           `landed files below ${asked.pipeline.spec.sources.map((source) => source.path).join(', ')}: they belong to whoever drops them`,
+          ...unsearched,
           'models that were trained on the rows: answer the question of training again',
         ],
         retrain: touched ? 'pending' : 'not-asked',
@@ -86,8 +90,14 @@ async function fieldsOf(table: WorkTable): Promise<readonly DeltaField[] | null>
   return snapshot && shapeOf(table, snapshot).fields;
 }
 
+interface Erased {
+  places: ErasedPlace[];
+  /** Tables in which the person cannot be told apart. */
+  unsearched: string[];
+}
+
 /** Erases place by place. What can be refused is refused before anything is changed. */
-async function eraseEverywhere(workshop: Workshop, store: ContainerClient, duck: Duck, asked: Asked, id: string): Promise<ErasedPlace[]> {
+async function eraseEverywhere(workshop: Workshop, store: ContainerClient, duck: Duck, asked: Asked, id: string): Promise<Erased> {
   const { pipeline, column, value } = asked;
   const keyOf = (place: string) => digest([id, place].join('\0'));
   const base: Work = {
@@ -117,7 +127,10 @@ async function eraseEverywhere(workshop: Workshop, store: ContainerClient, duck:
   const quarantined = await eraseQuarantined(duck, tables.quarantine, { sources, column, value, appIdOf: transaction }, options);
   const set = { place: 'quarantine' as const, path: tables.quarantine.root, files: 0, note: '' };
   if (quarantined.version !== null) places.push({ ...set, rows: quarantined.rows, version: quarantined.version });
-  for (const place of places) await forget(tables, place, { id, reason: asked.reason, value }, base.now);
+  const secret = { id, reason: asked.reason, value };
+  for (const place of places) await forget(tables[place.place as keyof Tables], place, secret, base.now);
+  const former = await eraseFormer(base, tables, asked, keyOf, secret);
+  places.push(...former.places);
   const file = { rows: null, version: null };
   places.push(
     {
@@ -145,7 +158,33 @@ async function eraseEverywhere(workshop: Workshop, store: ContainerClient, duck:
       ? 'golden requests with the values of an erased row of gold'
       : 'gold has no such column, so golden requests were not compared',
   });
-  return places;
+  return { places, unsearched: former.unsearched };
+}
+
+/** Tables that the pipeline had under other names: what can be searched is erased, the others are named. */
+async function eraseFormer(
+  work: Work,
+  tables: Tables,
+  asked: Asked,
+  keyOf: (place: string) => string,
+  secret: { id: string; reason: string; value: string },
+): Promise<Erased> {
+  const { duck, container, pipeline, now, warn } = work;
+  const [places, unsearched]: [ErasedPlace[], string[]] = [[], []];
+  for (const { layer, table } of await formerTables(duck, container, pipeline.name, tables)) {
+    const fields = await fieldsOf(table);
+    if (fields === null) continue;
+    if (layer === 'quarantine') {
+      const request = { sources: pipeline.spec.sources, column: asked.column, value: asked.value };
+      const done = await eraseQuarantined(duck, table, { ...request, appIdOf: (n) => appIdOf(keyOf(`${table.root} ${n}`)) }, { now, warn });
+      places.push({ place: layer, path: table.root, rows: done.rows, files: 0, version: done.version, note: FORMER });
+    } else if (fields.some(({ name }) => name === asked.column))
+      places.push({ ...(await eraseTable(table, layer, keyOf(table.root), asked, { now, warn })), note: FORMER });
+    else unsearched.push(`${table.root}: a table that sluice.yaml names no more, without a column "${asked.column}"; delete the folder`);
+    const place = places.at(-1);
+    if (place?.path === table.root) await forget(table, place, secret, now);
+  }
+  return { places, unsearched };
 }
 
 function refuseUnsearchable({ pipeline, column }: Asked, has: { silver: boolean; gold: boolean; goldThere: boolean }): void {
@@ -222,13 +261,12 @@ function castOf(type: string): string | null {
 
 /** Removes the files that the table no longer names, at once, and the history that still shows the value. */
 async function forget(
-  tables: Tables,
+  table: WorkTable,
   place: ErasedPlace,
   erasure: { id: string; reason: string; value: string },
   now: () => number,
 ): Promise<void> {
   if (place.version === null || place.rows === 0) return;
-  const table = tables[place.place as keyof Tables];
   const { id, reason } = erasure;
   place.files = (await vacuum(table, { retentionMs: 0, dryRun: false, erasure: { id, reason } }, now)).files.length;
   const trimmed = await trimLog(table, erasure.value, now);

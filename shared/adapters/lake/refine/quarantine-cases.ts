@@ -11,12 +11,13 @@ import {
   type Resolved,
   type Resolution,
 } from '../../../contracts/quarantine.ts';
-import { assigned, begun, resolved, retrainAnswered } from '../../../decisions/quarantine.ts';
+import { assigned, begun, recounted, resolved, retrainAnswered } from '../../../decisions/quarantine.ts';
 import { RejectedError } from '../../../errors/errors.ts';
 import type { Store } from '../../../ports/lake.ts';
 import type { CaseStore, Deed, QuarantineCases } from '../../../ports/quarantine.ts';
 import { createLineFile } from '../csv/line-file.ts';
 import { writeParquet } from '../delta/parquet.ts';
+import { readSnapshot } from '../delta/snapshot.ts';
 import { commitWrite, planWrite } from '../delta/write.ts';
 import { CASE_VIEW, caseFile, caseRow, defineCase, pageOfCase } from './case-rows.ts';
 import { correctedFile, judgeCorrection, onlySource, rowsAsTheyAre, specFor, type Judgement } from './case-work.ts';
@@ -173,6 +174,20 @@ export function createQuarantineCases({ workshop, cases, store }: QuarantineCase
     resume,
     async assign(caseId, change, deed) {
       return cases.change(caseId, (current) => assigned(current, change, deed));
+    },
+    async recount(pipeline, caseId, deed) {
+      const one = await known(caseId);
+      refuseOther(one, pipeline);
+      const open = await workshop.inTurn(async (duck) => {
+        const { quarantine } = tablesOf({ duck, container: workshop.container, pipeline });
+        if ((await readSnapshot(quarantine)) === null) return [];
+        await defineCase(duck, quarantine, one);
+        return duck.rows(`SELECT count(*) AS n FROM ${CASE_VIEW}`);
+      });
+      // Rows that are being resolved meanwhile are counted by that.
+      return cases.change(caseId, (current) =>
+        current.revision === one.revision && current.pending === null ? recounted(current, Number(open[0]?.['n'] ?? 0), deed) : current,
+      );
     },
     async answerRetrain(caseId, retrain, deed) {
       return cases.change(caseId, (current) => retrainAnswered(current, retrain, deed));

@@ -60,6 +60,10 @@ describe('a freeze', () => {
 
     expect((await api.send('GET', 'freezes')).body).toEqual({ items: [] });
     expect((await api.post('pipelines/ble-location/unfreeze', { reason })).body).toEqual({ ended: null });
+    expect(await api.post('pipelines/ble-locatoin/unfreeze', { reason })).toMatchObject({
+      status: 404,
+      body: { code: 'pipeline-unknown' },
+    });
     expect(await api.deps.freezes.list()).toEqual([]);
   });
 
@@ -120,6 +124,7 @@ describe('a breaker', () => {
 
     expect(await api.post('breakers/ble-location/close', { reason })).toMatchObject({ status: 409, body: { code: 'breaker-not-open' } });
     expect(await api.post('breakers/credit-risk/close', { reason })).toMatchObject({ status: 409 });
+    expect(await api.post('breakers/credit-rsik/close', { reason })).toMatchObject({ status: 404, body: { code: 'pipeline-unknown' } });
     expect(await api.deps.breakers.get('credit-risk')).toBeNull();
   });
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CaseRows, Resolved } from '../../../../shared/contracts/quarantine.ts';
 import { minute } from '../../../contracts/samples.ts';
-import { sha256 } from '../../../shared/adapters/lake/rig.ts';
+import { pipelineOf, sha256 } from '../../../shared/adapters/lake/rig.ts';
 import { caseWorld } from './case-world.ts';
 import { createApi } from './harness.ts';
 
@@ -64,6 +64,7 @@ describe('a case', () => {
     ]);
     expect(started.map(({ story }) => story)).toEqual(['retrain']);
     expect(await actions()).toEqual(['ola quarantine.answer', 'ola quarantine.answer', 'ola quarantine.fix']);
+    expect(await post('retrain', { retrain: 'no', reason })).toMatchObject({ status: 409, body: { code: 'retrain-answered' } });
   });
 
   it('needs an approver where rows are accepted against their rules, and an operator where they are given up', async () => {
@@ -82,6 +83,22 @@ describe('a case', () => {
 
     expect(await send('POST', `quarantine/${id}/fix?reason=nothing`)).toMatchObject({ status: 400, body: { code: 'fix-empty' } });
     expect((await send('POST', `quarantine/${id}/fix`, { raw: 'id\n' })).status).toBe(400);
+  });
+});
+
+describe('a case whose silver table has another name now', () => {
+  it('is read and given up, but not merged into a table that its rows are not of', async () => {
+    const { deps, send, id, post } = await withCase();
+    const renamed = pipelineOf({ source: { badRows: 'quarantine' }, tables: { silver: { name: 'others' } } });
+    await deps.pipelines.put({ ...renamed, digest: sha256('renamed') }, { file: '', sql: {}, images: {} }, 'ada', minute(1));
+
+    expect((await send('GET', `quarantine/${id}`)).body).toMatchObject({ rows: [{ row: 1 }, { row: 2 }] });
+    const fix = await send('POST', `quarantine/${id}/fix?reason=typed%20wrong`, {
+      raw: '_row,id,name,at,amount\n1,7,Erika,2024-01-01T10:00:00Z,2\n',
+    });
+    expect(fix).toMatchObject({ status: 409, body: { code: 'case-table-former' } });
+    expect((fix.body as { detail: string }).detail).toContain(`sluice quarantine discard ${id}`);
+    expect(await post('discard', { rows: 'all', reason })).toMatchObject({ status: 200, body: { case: { state: 'closed' } } });
   });
 });
 
@@ -106,6 +123,24 @@ describe('an erasure', () => {
     const audit = await api.deps.audit.list(today, 5);
     expect(audit.map(({ action }) => action)).toEqual(['pipeline.erase', 'pipeline.erase']);
     expect(JSON.stringify([audit, first.body, api.logged])).not.toContain('name 1');
+  });
+
+  it('takes rows from open cases; the last one closes its case', async () => {
+    const api = await withCase();
+
+    await erase(api, 'k1', 'ann/approver:p', { value: 'Erika' });
+    const half = (await api.send('GET', `quarantine/${api.id}`)).body as CaseRows;
+    await erase(api, 'k2', 'ann/approver:p', { value: 'other' });
+    const done = (await api.send('GET', `quarantine/${api.id}`)).body as CaseRows;
+
+    expect(half).toMatchObject({ case: { state: 'open', openRows: 1, rows: 2 }, rows: [{ row: 2 }] });
+    expect(done).toMatchObject({ case: { state: 'closed', openRows: 0 }, rows: [] });
+    expect(done.case.history.map(({ what, rows }) => [what, rows])).toEqual([
+      ['opened', 2],
+      ['erased', 1],
+      ['erased', 1],
+    ]);
+    expect(JSON.stringify(done)).not.toContain('Erika');
   });
 
   it('with one key for two persons erases both', async () => {

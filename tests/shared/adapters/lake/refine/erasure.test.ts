@@ -120,6 +120,28 @@ describe('an erasure', () => {
     expect((await rig.names('gold/p/training/')).filter((name) => name.endsWith('.parquet'))).toHaveLength(1);
   });
 
+  it('reaches tables that the pipeline had under other names, and names those in which nobody can be found', async () => {
+    const { rig, refined, erasure } = await world(
+      pipelineOf({ source: { badRows: 'quarantine' }, gold: 'SELECT count(*) AS n, sum(amount) AS total FROM silver' }),
+    );
+    const renamed = pipelineOf({
+      source: { badRows: 'quarantine' },
+      tables: { silver: { name: 'rows2' }, gold: { name: 'training2' } },
+    });
+    await rig.container.getBlockBlobClient('silver/p/notes/readme.txt').upload('no table', 8);
+
+    const record = await erasure().erase({ ...asked, pipeline: renamed });
+    const rows = (place: string) => record.places.filter((one) => one.place === place).map(({ path, rows: gone }) => [path, gone]);
+
+    expect(ErasureRecord.parse(record)).toEqual(record);
+    expect(refined.silver.rows).toBe(4);
+    expect(rows('silver')).toEqual([['silver/p/rows/', 1]]);
+    expect(rows('quarantine')).toEqual([['quarantine/p/rows/', 3]]);
+    expect(record.notCovered).toContainEqual(expect.stringContaining('gold/p/training/: a table that sluice.yaml names no more'));
+    expect(await whereabouts(rig, SECRET)).toEqual([]);
+    expect((await rig.names('silver/p/rows/')).filter((name) => name.endsWith('.parquet') && !name.includes('_log'))).toHaveLength(1);
+  });
+
   it('of somebody who is not there changes nothing and asks nothing', async () => {
     const { rig, pipeline, erasure } = await world();
     const before = [await rig.names('silver/'), await rig.names('gold/'), await rig.names('quarantine/')];
