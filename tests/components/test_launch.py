@@ -7,14 +7,17 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'components'))
+sys.path.insert(0, str(ROOT / 'components' / 'protocol'))
 sys.dont_write_bytecode = True
 
 import wheels  # noqa: E402
+from sluice_launch import main as launch  # noqa: E402
 
 IMAGE = f'registry.test/sluice/ble-train@sha256:{"a" * 64}'
 STEP = """
@@ -68,6 +71,24 @@ def test_a_failed_step_leaves_its_report_and_fails_the_task(tmp_path: Path) -> N
     assert json.loads((tmp_path / 'volume/runs/r1/run-report.json').read_text())['status'] == 'failed'
     # What a run must have is not believed of a step that failed.
     assert not (tmp_path / 'volume/runs/r1/model.bin').exists()
+
+
+@pytest.mark.parametrize(
+    ('given', 'experiment', 'registry'),
+    [
+        ({}, None, None),
+        ({'MLFLOW_TRACKING_URI': 'databricks'}, None, None),
+        ({'MLFLOW_TRACKING_URI': 'azureml://ml.example/mlflow/v1.0/x'}, 'diabetes', 'azureml://ml.example/mlflow/v1.0/x'),
+        ({'MLFLOW_TRACKING_URI': 'azureml://y', 'MLFLOW_EXPERIMENT_NAME': 'own', 'MLFLOW_REGISTRY_URI': 'azureml://z'}, 'own', 'azureml://z'),
+        ({'MLFLOW_TRACKING_URI': 'https://mlflow.example', 'MLFLOW_EXPERIMENT_ID': '7'}, None, 'https://mlflow.example'),
+    ],
+)
+def test_another_tracking_server_is_the_only_one(given: dict, experiment: str | None, registry: str | None) -> None:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith('MLFLOW_')}
+    with mock.patch.dict(os.environ, plain, clear=True), mock.patch.object(launch, '_run', lambda _module, _arguments: 0):
+        launch.launch({'module': 'any', 'environment': given, 'experiment': 'team/diabetes'})
+        assert os.environ.get('MLFLOW_EXPERIMENT_NAME') == experiment
+        assert os.environ.get('MLFLOW_REGISTRY_URI') == registry
 
 
 def test_an_export_that_is_missing_fails_the_task(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def launch(payload: Mapping[str, object]) -> int:
     """Runs `payload['module']` and returns its exit code. Outputs and optional exports are kept for failed steps too."""
     outputs = _texts(payload, 'outputs')
     os.environ.update(_texts(payload, 'environment'))
+    _track_elsewhere(payload.get('experiment'))
     with tempfile.TemporaryDirectory(prefix='sluice-step-') as scratch:
         local = {key: Path(scratch) / key for key in outputs}
         arguments = [_argument(argument, local) for argument in _list(payload, 'args')]
@@ -45,6 +46,18 @@ def launch(payload: Mapping[str, object]) -> int:
                 print(f'{export["file"]} was to be exported, and the step did not leave it', file=sys.stderr)
                 return 1
     return code
+
+
+def _track_elsewhere(experiment: object) -> None:
+    """Where runs are tracked at another server than the cluster's own, they are tracked there alone: runs, models, and the experiment by its
+    plain name. The cluster's own MLflow takes only paths as names, and linked workspaces do not work behind private endpoints.
+    """
+    server = os.environ.get('MLFLOW_TRACKING_URI', '')
+    if server == '' or server.startswith('databricks'):
+        return
+    os.environ.setdefault('MLFLOW_REGISTRY_URI', server)
+    if isinstance(experiment, str) and experiment != '' and 'MLFLOW_EXPERIMENT_ID' not in os.environ:
+        os.environ.setdefault('MLFLOW_EXPERIMENT_NAME', experiment.rpartition('/')[2] or experiment)
 
 
 def _run(module: str, arguments: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 // Databricks' REST API as far as Sluice uses it: Jobs 2.2 one-time runs, clusters, files of volumes (facts/azure.md §6).
 import * as z from 'zod';
+import { identityOf, retryAfterSeconds } from '../../clients/answers.ts';
 import { RejectedError, TransientError } from '../../errors/errors.ts';
 
 export interface DatabricksApiOptions {
@@ -32,9 +33,13 @@ const Problem = z.object({ error_code: z.string().optional(), message: z.string(
 export function createDatabricksApi(options: DatabricksApiOptions): DatabricksApi {
   const { origin } = checkedUrl(options.url);
   const timeoutMs = options.timeoutMs ?? 30_000;
+  /** Who asked last, for messages. */
+  let identity = 'no token';
 
   async function send(method: string, target: string, body: unknown): Promise<Response> {
-    const headers: Record<string, string> = { authorization: `Bearer ${await options.getToken()}` };
+    const token = await options.getToken();
+    identity = identityOf(token);
+    const headers: Record<string, string> = { authorization: `Bearer ${token}` };
     if (body !== undefined) headers['content-type'] = 'application/json';
     try {
       return await fetch(`${origin}${target}`, {
@@ -57,7 +62,7 @@ export function createDatabricksApi(options: DatabricksApiOptions): DatabricksAp
       try {
         const response = await send(method, target, body);
         if (response.status !== 429 && response.status < 500) return response;
-        pause = Math.max(pause, Number(response.headers.get('retry-after') ?? 0) * 1000);
+        pause = Math.max(pause, (retryAfterSeconds(response.headers, Date.now()) ?? 0) * 1000);
         failure = await refusal(response, method, target);
       } catch (error) {
         failure = error;
@@ -76,8 +81,11 @@ export function createDatabricksApi(options: DatabricksApiOptions): DatabricksAp
     if (status === 401 || status === 403) {
       return new RejectedError(
         'databricks-forbidden',
-        `${what}. The service principal must be added to the workspace, may create runs, may attach to the cluster, and may read and write the volume`,
+        `${what}. The caller is the service principal ${identity}: it must be added to the workspace and have the permissions to create runs (CAN MANAGE RUN), to attach to the cluster (CAN ATTACH TO), and READ VOLUME and WRITE VOLUME on the store's volume`,
       );
+    }
+    if (status === 404 && (!parsed.success || parsed.data.error_code === undefined || parsed.data.error_code === 'ENDPOINT_NOT_FOUND')) {
+      return new RejectedError('workspace-unknown', `${what}. No Databricks workspace answers there: check DATABRICKS_URL`);
     }
     if (status === 429) return new TransientError('databricks-throttled', what);
     if (status === 408 || status >= 500) return new TransientError('databricks-unavailable', what);

@@ -10,7 +10,10 @@ export interface CompileOptions {
   wheels: string;
   /** What runs the tasks: a cluster that is there, or one made for the run. */
   cluster: { existing: string } | { new: Readonly<Record<string, unknown>> };
-  /** Environment of each step, e.g. MLFLOW_TRACKING_URI; secrets are references `{{secrets/SCOPE/KEY}}` and reach new clusters only. */
+  /**
+   * Environment of each step. With MLFLOW_TRACKING_URI steps track there and nowhere else (exclusive tracking: linked workspaces do not work
+   * behind private endpoints, facts/azure.md §6), in the job's experiment; secrets are references `{{secrets/SCOPE/KEY}}` and reach new clusters only.
+   */
   environment: Readonly<Record<string, string>>;
 }
 
@@ -83,6 +86,8 @@ function compileStep(
     outputs: Object.fromEntries([...outputs].map((key) => [key, workFolder(options, job, step.name, key)])),
     exports: mine.map(({ output, file, storePath, optional }) => ({ output, file, to: `${options.storeVolume}/${storePath}`, optional })),
     environment: { SLUICE_CPU_LIMIT: String(step.cpu), ...plainOnly(options.environment) },
+    // The launcher gives it to MLflow where runs are tracked at another server: only there an experiment is a plain name.
+    ...(job.experiment === undefined ? {} : { experiment: job.experiment }),
   };
   const secrets = Object.fromEntries(Object.entries(options.environment).filter(([, value]) => isSecret(value)));
   return {

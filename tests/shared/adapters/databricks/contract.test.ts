@@ -192,18 +192,21 @@ describe('over Databricks', () => {
     });
   });
 
-  it('gives a new cluster its secrets by reference, and a step its plain environment', async () => {
-    const environment = { AZURE_CLIENT_SECRET: '{{secrets/sluice/client-secret}}', MLFLOW_EXPERIMENT_NAME: 'diabetes' };
+  it('gives a new cluster its secrets by reference, and a step its plain environment and the experiment of its job', async () => {
+    const environment = {
+      AZURE_CLIENT_SECRET: '{{secrets/sluice/client-secret}}',
+      MLFLOW_TRACKING_URI: 'azureml://ml.example/mlflow/v1.0/x',
+    };
     const cluster = { new: { spark_version: '15.4.x-scala2.12', node_type_id: 'Standard_DS3_v2', num_workers: 0 } };
-    const script = `console.log(process.env.AZURE_CLIENT_SECRET.length, process.env.MLFLOW_EXPERIMENT_NAME)`;
+    const script = `const e = process.env; console.log(e.AZURE_CLIENT_SECRET.length, e.MLFLOW_EXPERIMENT_NAME, e.MLFLOW_REGISTRY_URI)`;
     const job = named(passingJob);
-    const one = { ...job, steps: [{ ...(job.steps[0] as JobSpec['steps'][number]), args: [script] }] };
+    const one = { ...job, experiment: 'team/diabetes', steps: [{ ...(job.steps[0] as JobSpec['steps'][number]), args: [script] }] };
     const body = compileRun(one, { storeVolume: '/Volumes/a/b/c', wheels: '/Volumes/a/b/w', cluster, environment });
     const { jobId } = await open({ cluster, environment }).submit(one);
     await end(jobId);
 
     expect(JSON.stringify(body)).not.toContain('VALUE-OF-THE-SECRET');
-    expect((await open().logs(jobId, 1_000))[0]?.text).toContain('19 diabetes');
+    expect((await open().logs(jobId, 1_000))[0]?.text).toContain('19 diabetes azureml://ml.example/mlflow/v1.0/x');
   });
 
   it('refuses what it cannot tell Databricks, by name', () => {
