@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import xgboost
+from sluice_credit_convert.daal import TOLERANCE
 from sluice_credit_train.params import parse_params
 from sluice_protocol import Component, run_component
 
@@ -60,20 +61,26 @@ def update(data: str, base: str, rows: str) -> dict[str, Any]:
     matrix = xgboost.DMatrix(features, labels, feature_names=booster.feature_names, nthread=THREADS)
     settings = PARAMS.for_xgboost(THREADS)
     seconds, updated = _timed(lambda: xgboost.train(settings, matrix, num_boost_round=PARAMS.updateRounds, xgb_model=booster))
-    return {'seconds': seconds, 'rounds': PARAMS.updateRounds, 'trees': updated.num_boosted_rounds()}
+    return {'rows': len(labels), 'seconds': seconds, 'rounds': PARAMS.updateRounds, 'trees': updated.num_boosted_rounds()}
 
 
 def infer(data: str, base: str, rows: str) -> dict[str, Any]:
     features, _ = _enlarged(*_arrays(Path(data)), int(rows))
     booster = xgboost.Booster({'nthread': THREADS}, model_file=f'{base}/booster.json')
-    plain, _ = _timed(lambda: booster.predict(xgboost.DMatrix(features, feature_names=booster.feature_names, nthread=THREADS)))
-    found: dict[str, Any] = {'seconds': plain, 'converted': None, 'trees': booster.num_boosted_rounds()}
+    plain, answers = _timed(lambda: booster.predict(xgboost.DMatrix(features, feature_names=booster.feature_names, nthread=THREADS)))
+    found: dict[str, Any] = {'rows': len(features), 'seconds': plain, 'converted': None, 'trees': booster.num_boosted_rounds()}
     try:
+        daal4py = importlib.import_module('daal4py')
         builders = importlib.import_module('daal4py.mb')
-    except ImportError:
-        return found
+    except ImportError as error:
+        return {**found, 'reason': f'{type(error).__name__}: {error}'}
+    # Converting happens once for a model, so it is not part of the time; nor is it part of XGBoost's, which has none.
     converted = builders.convert_model(booster)
-    return {**found, 'converted': _timed(lambda: converted.predict_proba(features))[0]}
+    seconds, theirs = _timed(lambda: converted.predict_proba(features))
+    largest = float(np.max(np.abs(np.asarray(theirs, dtype=np.float64)[:, 1] - answers), initial=0.0))
+    if not largest <= TOLERANCE:
+        raise SystemExit(f'converted answers differ from those of XGBoost by {largest:.2e}, allowed is {TOLERANCE:g}: their speed says nothing')
+    return {**found, 'converted': seconds, 'version': str(getattr(daal4py, '__version__', 'unknown'))}
 
 
 def _step(step: str, argv: list[str]) -> None:

@@ -20,7 +20,7 @@ export interface CreditFigures {
   processor: Compared;
   /** Median seconds that the component spent in the XGBoost call itself. */
   callSeconds: number;
-  million: { rows: number; updateSeconds: number; inferSeconds: number; convertedSeconds: number | null } | null;
+  million: { rows: number; updateSeconds: number; inferSeconds: number; convertedSeconds: number | null; accelerator: string } | null;
 }
 
 export interface CreditOptions {
@@ -75,10 +75,22 @@ export async function benchCredit({ root, python, rounds, million, say }: Credit
     if (million === 0) return figures;
     const base = join(folder, 'component0');
     const update = await ask<{ seconds: number }>('update', data, base, String(million));
-    const infer = await ask<{ seconds: number; converted: number | null }>('infer', data, base, String(million));
+    const infer = await ask<{ seconds: number; converted: number | null; version?: string; reason?: string }>(
+      'infer',
+      data,
+      base,
+      String(million),
+    );
+    const accelerator = infer.converted === null ? `absent (${infer.reason ?? 'no reason'})` : `daal4py ${infer.version ?? ''}`.trim();
     return {
       ...figures,
-      million: { rows: million, updateSeconds: update.seconds, inferSeconds: infer.seconds, convertedSeconds: infer.converted },
+      million: {
+        rows: million,
+        updateSeconds: update.seconds,
+        inferSeconds: infer.seconds,
+        convertedSeconds: infer.converted,
+        accelerator,
+      },
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -95,4 +107,15 @@ async function packages(root: string): Promise<string> {
 export function acceleratorWords(plain: number, converted: number | null, published: number): string {
   if (converted === null) return `accelerator absent (published ${published} x)`;
   return `${(plain / converted).toFixed(2)} x (published ${published} x)`;
+}
+
+/** A ratio with how far the rounds were apart. */
+export const spread = ({ ratio, from, to }: Compared): string => `${ratio.toFixed(3)} (${from.toFixed(2)} to ${to.toFixed(2)})`;
+
+/**
+ * Which measure the aim is judged by. Work of others makes the clock run on while nothing of ours does, and it hits the two ways of a round
+ * at different times; processor time is what the component really costs.
+ */
+export function judgedBy(load: number, cores: number): 'clock' | 'processor' {
+  return load > cores / 2 ? 'processor' : 'clock';
 }

@@ -21,11 +21,12 @@ export function compared(ours: readonly number[], bare: readonly number[]): Comp
   return { ours: median(ours), bare: median(bare), ratio: median(ratios), from: Math.min(...ratios), to: Math.max(...ratios) };
 }
 
-/** The whole number after `--name`, or the given one; anything else ends the benchmark with a sentence. */
-export function numberFlag(argv: readonly string[], name: string, otherwise: number): number {
+/** The whole number after `--name`, or the given one; anything else ends the benchmark with a sentence. `least` is 1, or 0 to leave a part out. */
+export function numberFlag(argv: readonly string[], name: string, otherwise: number, least: 0 | 1 = 1): number {
   const at = argv.indexOf(`--${name}`);
   if (at < 0) return otherwise;
   const text = argv[at + 1] ?? '';
-  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new Error(`--${name} takes a whole number above 0, not "${text}"`);
+  if (!/^(0|[1-9][0-9]{0,8})$/.test(text) || Number(text) < least)
+    throw new Error(`--${name} takes a whole number ${least === 0 ? 'from 0' : 'above 0'}, not "${text}"`);
   return Number(text);
 }

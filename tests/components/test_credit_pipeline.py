@@ -170,6 +170,18 @@ def test_the_same_rows_give_the_same_model_whatever_the_threads(credit: Credit, 
     assert [report['accelerator']['cpuThreads'] for report in (one, two)] == [1, 2]
 
 
+def test_the_training_loss_is_that_of_all_training_rows(credit: Credit, tmp_path: Path) -> None:
+    import xgboost
+    from sklearn.metrics import log_loss
+
+    assert step(credit, 'train', tmp_path / 'more', '--params-json', '{"updateRounds": 5}', base=credit.root / 'train') == 0
+    arrays = np.load(credit.root / 'preprocess' / 'train.npz')
+    for folder in (credit.root / 'train', tmp_path / 'more'):
+        booster = xgboost.Booster(model_file=str(folder / 'booster.json'))
+        found = booster.predict(xgboost.DMatrix(arrays['features'], feature_names=booster.feature_names))
+        assert report_of(folder)['metrics']['trainLogloss'] == pytest.approx(log_loss(arrays['labels'], found.astype(np.float64)), abs=1e-6)
+
+
 def test_an_incremental_update_keeps_the_trees_and_adds_some(credit: Credit, tmp_path: Path) -> None:
     assert step(credit, 'train', tmp_path / 'more', '--params-json', '{"updateRounds": 5}', base=credit.root / 'train') == 0
     trees = lambda folder: json.loads((folder / 'booster.json').read_text())['learner']['gradient_booster']['model']['trees']  # noqa: E731

@@ -1,6 +1,6 @@
 // The pure parts of `bench:train`, and the waiting that it measures: looks by the hour, lateness with and without events.
 import { describe, expect, test } from 'vitest';
-import { acceleratorWords, PUBLISHED } from '../../scripts/bench/credit.ts';
+import { acceleratorWords, judgedBy, PUBLISHED, spread } from '../../scripts/bench/credit.ts';
 import { hourly, SLOW_POLL, waitFor } from '../../scripts/bench/waiting.ts';
 
 const MINUTE = 60_000;
@@ -28,4 +28,9 @@ describe('looks', () => {
 test('an accelerator is compared beside what was published, or said to be absent', () => {
   expect(acceleratorWords(8, 2, PUBLISHED.infer)).toBe('4.00 x (published 4.44 x)');
   expect(acceleratorWords(8, null, PUBLISHED.update)).toBe('accelerator absent (published 1.54 x)');
+});
+
+test('a ratio shows how far its rounds were apart, and is judged by the processor where others work too', () => {
+  expect(spread({ ours: 2, bare: 1, ratio: 1.0421, from: 0.98, to: 1.251 })).toBe('1.042 (0.98 to 1.25)');
+  expect([judgedBy(0.4, 2), judgedBy(1.1, 2), judgedBy(9, 2), judgedBy(3, 16)]).toEqual(['clock', 'processor', 'processor', 'clock']);
 });
