@@ -16,11 +16,29 @@ export interface DataSource {
 
 /** `examples/<pipeline>/data.yaml`. Real sets are beside the project, never part of it. */
 const ExampleData = z.strictObject({
+  site: z
+    .strictObject({ dataset: z.string().regex(/^[a-z][a-z0-9-]*$/) })
+    .optional()
+    .describe('The data goes to the site, and a manifest of it lands'),
   real: z.strictObject({ file: z.string(), words: z.string() }),
-  generated: z.strictObject({ rows: z.number().int(), words: z.string() }),
+  generated: z.strictObject({
+    example: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]*$/)
+      .optional()
+      .describe('Another example, whose generator makes it'),
+    rows: z.number().int(),
+    words: z.string(),
+  }),
 });
+type ExampleData = z.infer<typeof ExampleData>;
 
 const REAL_FOLDER = '../shared/data';
+
+/** What an example's `data.yaml` says. */
+export async function describedData(folder: string): Promise<ExampleData> {
+  return ExampleData.parse(parse(await readFile(join(folder, 'data.yaml'), 'utf8')));
+}
 
 export async function exampleData(options: {
   root: string;
@@ -33,11 +51,12 @@ export async function exampleData(options: {
 }): Promise<DataSource> {
   const { root, folder, workDir, python, given } = options;
   if (given !== undefined) return { file: resolve(given), words: `on ${given}`, kind: 'given' };
-  const { real, generated } = ExampleData.parse(parse(await readFile(join(folder, 'data.yaml'), 'utf8')));
+  const { real, generated } = await describedData(folder);
   const there = resolve(root, REAL_FOLDER, real.file);
   if (existsSync(there)) return { file: there, words: `on ${real.words}`, kind: 'real' };
   const file = join(workDir, 'generated.csv');
-  const args = [join(folder, 'generate.py'), '--rows', String(generated.rows), '--out', file];
+  const generator = generated.example === undefined ? folder : join(root, 'examples', generated.example);
+  const args = [join(generator, 'generate.py'), '--rows', String(generated.rows), '--out', file];
   await promisify(execFile)(python, args, { timeout: 60_000 });
   return { file, words: `on ${generated.words}`, kind: 'generated' };
 }

@@ -5,7 +5,7 @@ type Refined = NonNullable<RunSummary['refined']>;
 type Parity = NonNullable<RunSummary['promoted']>['parity'];
 
 /** `400 rows`, or `2 files on the premises` where the table holds a manifest. */
-export function contentWords({ onPremises }: Pick<Refined, 'onPremises'>, rows: number): string {
+export function contentWords({ onPremises }: { onPremises?: Refined['onPremises'] }, rows: number): string {
   if (!onPremises) return `${rows} rows`;
   return `${rows} file${rows === 1 ? '' : 's'} on the premises`;
 }

@@ -7,18 +7,21 @@ import { startStack, type Stack } from '../../local/stack/stack.ts';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { createContext, type Context } from '../context.ts';
-import { type DataSource, exampleData } from '../example-data.ts';
+import { type DataSource, describedData, exampleData } from '../example-data.ts';
 import { CommandError, EXIT } from '../failure.ts';
 import { follow } from '../follow.ts';
 import { landFile } from '../landing.ts';
 import type { Output } from '../output.ts';
 import { seconds } from '../output.ts';
 import { readPipelineFolder } from '../pipeline-folder.ts';
+import { contentWords } from '../result-words.ts';
+import { type BorderAccount, lookAtBorder, putAtSite } from '../site-data.ts';
 import { stackFailure } from '../stack-failure.ts';
 import { metricsLine, narrator } from '../story-lines.ts';
 import { printAddresses } from './start.ts';
 
 const LIMIT_MS = 10 * 60 * 1000;
+const SHOWN_KINDS = 12;
 
 /** What the demo found out, for machines: the last line with --json. */
 export interface DemoAccount {
@@ -32,6 +35,8 @@ export interface DemoAccount {
   endpoint: string;
   rowsChecked: number;
   rowsAgreeing: number;
+  /** Of an example whose data stays at a site. */
+  border: BorderAccount | null;
   seconds: Record<string, number>;
 }
 
@@ -51,6 +56,7 @@ export const demo: Command = {
     const given = textOption(options, 'data');
     if (given !== undefined && !existsSync(given)) throw new CommandError(EXIT.usage, `${given} does not exist`);
     const begun = Date.now();
+    const { site = null } = await describedData(folder);
     const dataDir = await mkdtemp(join(tmpdir(), 'sluice-demo-'));
     let stack: Stack | undefined;
     const cleanUp = async (): Promise<void> => {
@@ -71,20 +77,24 @@ export const demo: Command = {
         ports: { api: 0, lake: 0, queue: 0, table: 0 },
         environment: context.environment,
         say: (line) => context.output.line(`  ${line}`),
+        ...(site ? { additions: { inspectSite: true } } : {}),
       }).catch(stackFailure);
       const up = Date.now();
       const data = await exampleData({ root: context.root, folder, workDir: dataDir, python: stack.python, given });
       const inside = createContext({ output: context.output, environment: context.environment, root: context.root, dataDir });
-      const account = await tellStory(inside, folder, data, stack, { begun, up }).catch(async (error: unknown) => {
-        // A story that failed is what people want to look at; the error itself is reported at the end.
-        if (options['keep']) context.output.line(`The story did not end well: ${error instanceof Error ? error.message : 'no reason'}`);
-        if (stack) await keep(stack);
-        throw error;
-      });
+      const account = await tellStory(inside, folder, { ...data, dataset: site?.dataset ?? null, dataDir }, stack, { begun, up }).catch(
+        async (error: unknown) => {
+          // A story that failed is what people want to look at; the error itself is reported at the end.
+          if (options['keep']) context.output.line(`The story did not end well: ${error instanceof Error ? error.message : 'no reason'}`);
+          if (stack) await keep(stack);
+          throw error;
+        },
+      );
       printAccount(context.output, account, data);
       context.output.result(account);
       await keep(stack);
-      return account.rowsAgreeing === account.rowsChecked ? EXIT.done : EXIT.runFailed;
+      const kept = account.border === null || account.border.rowsFound === 0;
+      return account.rowsAgreeing === account.rowsChecked && kept ? EXIT.done : EXIT.runFailed;
     } finally {
       callOff();
       await cleanUp();
@@ -95,7 +105,7 @@ export const demo: Command = {
 async function tellStory(
   context: Context,
   folder: string,
-  data: DataSource,
+  data: DataSource & { dataset: string | null; dataDir: string },
   stack: Stack,
   times: { begun: number; up: number },
 ): Promise<DemoAccount> {
@@ -105,8 +115,10 @@ async function tellStory(
   await api.send('PUT', `/pipelines/${pipeline.pipeline}`, bundle);
   output.line();
   output.line(`${output.paint.bold(pipeline.pipeline)}  ${data.words}`);
+  const { dataset, file, dataDir: workDir } = data;
+  const atSite = dataset === null ? null : await putAtSite({ site: stack.site, dataset, file, workDir });
   const landedAt = Date.now();
-  const landed = await landFile(context, api, data.file, pipeline.pipeline);
+  const landed = await landFile(context, api, atSite?.manifest ?? file, pipeline.pipeline);
   const { runs } = await follow(api, landed.path, landed.eTag, narrator(output), LIMIT_MS);
   const done = Date.now();
   const refine = succeeded(runs, 'refine');
@@ -117,6 +129,7 @@ async function tellStory(
   const { promoted } = promote;
   if (!refined || !trained || !promoted)
     throw new CommandError(EXIT.runFailed, 'A run succeeded without leaving its result; look at it with --keep');
+  const border = atSite ? await lookAtBorder(stack.cloud.kubeflow, atSite.rows) : null;
   const stages: Record<string, number> = { ...refine.seconds, ...train.seconds, ...promote.seconds };
   return {
     pipeline: pipeline.pipeline,
@@ -129,6 +142,7 @@ async function tellStory(
     endpoint: `${promoted.region}/${promoted.endpoint}`,
     rowsChecked: promoted.parity.rowsChecked,
     rowsAgreeing: promoted.parity.rowsAgreeing,
+    border,
     seconds: {
       total: (done - times.begun) / 1000,
       start: (times.up - times.begun) / 1000,
@@ -158,13 +172,14 @@ function printAccount(output: Output, account: DemoAccount, data: DataSource): v
   output.field('data', data.words.replace(/^on /, ''));
   output.field(
     'commit',
-    `${account.commit.table} v${account.commit.version}, ${account.commit.rows} rows, ${account.commit.digest.slice(0, 12)}`,
+    `${account.commit.table} v${account.commit.version}, ${contentWords({ onPremises: account.border ? true : undefined }, account.commit.rows)}, ${account.commit.digest.slice(0, 12)}`,
   );
   output.field('run', account.runId);
   output.field('metrics', metricsLine(account.metrics));
   output.field('model', account.modelDigest);
   output.field('endpoint', account.endpoint);
   output.field('rows checked', `${account.rowsChecked}, ${account.rowsAgreeing} agree with the training side`);
+  if (account.border) printBorder(output, account.border);
   output.line();
   output.table(
     ['stage', 'waiting', 'working'],
@@ -177,6 +192,20 @@ function printAccount(output: Output, account: DemoAccount, data: DataSource): v
       ['story', '', stage('story')],
       ['total', '', stage('total')],
     ],
+  );
+}
+
+/** What crossed the border of the site, the most first, and that no row did. */
+function printBorder(output: Output, { kinds, rowsLookedFor, rowsFound }: BorderAccount): void {
+  const sum = (direction: 'in' | 'out'): number =>
+    kinds.filter((kind) => kind.direction === direction).reduce((all, kind) => all + kind.bytes, 0);
+  const found = rowsFound === 0 ? 'none of them crossed the border' : output.paint.red(`${rowsFound} OF THEM CROSSED THE BORDER`);
+  output.field('rows at site', `${rowsLookedFor} looked for in everything that crossed, also packed: ${found}`);
+  output.field('border', `${sum('out')} bytes out, ${sum('in')} bytes in`);
+  output.line();
+  output.table(
+    ['border', 'by', 'what', 'times', 'bytes'],
+    kinds.slice(0, SHOWN_KINDS).map(({ direction, via, what, bodies, bytes }) => [direction, via, what, String(bodies), String(bytes)]),
   );
 }
 

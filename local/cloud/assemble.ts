@@ -13,7 +13,8 @@ import { withFaults } from './kit/faults.ts';
 import { freePort } from './kit/process.ts';
 import { serve, type Cloud } from './kit/server.ts';
 import { createKubeflowCloud } from './kubeflow/kubeflow-cloud.ts';
-import { type Cluster, createCluster } from './kubernetes/cluster.ts';
+import { openBorder } from './kubeflow/site/border.ts';
+import { createCluster } from './kubernetes/cluster.ts';
 import { createKubernetesCloud } from './kubernetes/kubernetes-cloud.ts';
 import { withPython } from './step-images.ts';
 import { createS3Cloud } from './s3/s3.ts';
@@ -112,16 +113,7 @@ async function startAll(config: CloudConfig, start: Start): Promise<CloudUrls> {
   });
   const topicUrl = await start(topic, ports.topic);
 
-  const { images, ...kubeflowOptions } = config.kubeflow;
-  const cluster = config.kubernetes ? createCluster({ nodes: config.kubernetes.nodes }) : null;
-  const kubeflow = createKubeflowCloud({
-    ...kubeflowOptions,
-    dataDir: folder('kubeflow'),
-    images: withPython(config, images),
-    ...(cluster ? { cluster } : {}),
-  });
-  const kubeflowUrl = await start(kubeflow, ports.kubeflow);
-  const kubernetesUrl = await startKubernetes(config, cluster, { issuer: entra.issuerV1, jwksUri: entra.jwksUri }, start);
+  const { kubeflow: kubeflowUrl, kubernetes: kubernetesUrl } = await startSite(config, trust, folder('kubeflow'), start);
 
   const events = jobEvents(config);
   const arm = createArmFront(config, { ...trust, folder, lake: eventgrid.connectionString, events });
@@ -185,15 +177,35 @@ interface Trust {
   jwksUri: string;
 }
 
-async function startKubernetes(
-  { kubernetes, ports }: CloudConfig,
-  cluster: Cluster | null,
+/** Kubeflow and its cluster; where they are at a site whose border is looked at, the border stands before both. */
+async function startSite(
+  config: CloudConfig,
   { issuer, jwksUri }: Trust,
+  dataDir: string,
   start: Start,
-): Promise<string | null> {
-  if (!kubernetes || !cluster) return null;
+): Promise<Pick<CloudUrls, 'kubeflow' | 'kubernetes'>> {
+  const { kubernetes, ports } = config;
+  const { images, site, ...options } = config.kubeflow;
+  const border = site?.inspect ? await openBorder() : null;
+  const around = <C extends Cloud>(cloud: C, via: string): C => border?.around(cloud, via) ?? cloud;
+  const cluster = kubernetes ? createCluster({ nodes: kubernetes.nodes }) : null;
+  const pipelines = around(
+    createKubeflowCloud({
+      ...options,
+      dataDir,
+      images: withPython(config, images),
+      ...(cluster ? { cluster } : {}),
+      ...(site ? { volumes: { [site.claim]: site.folder } } : {}),
+      ...(border ? { stepEnv: border.stepEnv } : {}),
+    }),
+    'kubeflow api',
+  );
+  const close = pipelines.close.bind(pipelines);
+  const url = await start(Object.assign(pipelines, { close: () => close().finally(() => border?.close()) }), ports.kubeflow);
+  if (!kubernetes || !cluster) return { kubeflow: url, kubernetes: null };
   const access = { issuers: [{ issuer, jwksUri, audience: kubernetes.audience }], rules: kubernetes.rules };
-  return start(createKubernetesCloud({ cluster, access }), ports.kubernetes);
+  const api = around(createKubernetesCloud({ cluster, access }), 'kubernetes api');
+  return { kubeflow: url, kubernetes: await start(api, ports.kubernetes) };
 }
 
 async function startDatabricks(

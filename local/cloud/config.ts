@@ -129,6 +129,15 @@ export const CloudConfig = z.strictObject({
     auth: kubeflowAuth.default({ mode: 'none' }),
     pendingMs: z.number().min(0).exactOptional(),
     pipelineRoot: z.string().exactOptional(),
+    /** The cluster is at a site with data of its own: a folder stands for the volume of this claim. */
+    site: z
+      .strictObject({
+        claim: name,
+        folder: name,
+        /** Everything that crosses the border is kept and can be searched (`/_admin/crossings`); steps reach the outside by a proxy. */
+        inspect: z.boolean().default(false),
+      })
+      .exactOptional(),
   }),
   azureml: AzureMlSettings.omit({ images: true, events: true }).extend({
     images: z.record(z.string(), stepImage).default({}),

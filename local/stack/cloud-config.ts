@@ -17,6 +17,7 @@ export const LOCAL = {
   queue: 'landing-events',
   deadLetter: 'landing-dead-letters',
   namespace: 'sluice',
+  siteClaim: 'site-data',
   subscriptionId: '00000000-0000-4000-8000-000000000001',
   resourceGroup: 'sluice-local',
   workspace: 'sluice-local',
@@ -58,6 +59,8 @@ export interface CloudAdditions {
   nodes?: readonly { name: string; labels?: Record<string, string>; ready?: boolean }[];
   /** How long a Kubeflow run stays pending before its first step. */
   pendingMs?: number;
+  /** Kubeflow's cluster is at a site whose border is looked at. */
+  inspectSite?: boolean;
   /** How long a serving process may take until its first healthy answer. */
   startupMs?: number;
 }
@@ -88,6 +91,11 @@ const NODES: NonNullable<CloudAdditions['nodes']> = [
   { name: 'sgx-pool-2', labels: { intelvm: 'sgx', 'node.kubernetes.io/instance-type': 'Standard_DC4s_v3' } },
   { name: 'system-pool-1', labels: { 'node.kubernetes.io/instance-type': 'Standard_D4_v5' } },
 ];
+
+/** The data volume of the site that Kubeflow's cluster is at. */
+export function siteFolder(dataDir: string): string {
+  return join(dataDir, 'site');
+}
 
 /** The document that `local/cloud/main.ts` reads. */
 export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
@@ -137,6 +145,7 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
     python: { command: python },
     kubeflow: {
       images: Object.fromEntries(steps) as Record<string, unknown>,
+      site: { claim: LOCAL.siteClaim, folder: siteFolder(input.dataDir), inspect: additions.inspectSite ?? false },
       ...(additions.pendingMs === undefined ? {} : { pendingMs: additions.pendingMs }),
     },
     azureml: {

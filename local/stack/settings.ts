@@ -56,6 +56,7 @@ export function appSettings(input: SettingsInput): Record<string, string> {
     IDENTITY_HEADER: input.identityHeader,
     KUBEFLOW_URL: cloud.kubeflow,
     KUBEFLOW_NAMESPACE: LOCAL.namespace,
+    KUBEFLOW_SITE_CLAIM: LOCAL.siteClaim,
     AWS_REGION: LOCAL.region,
     SLUICE_AWS_ROLE_ARN: LOCAL.promoterRole,
     SLUICE_AWS_AUDIENCE: LOCAL.awsAudience,

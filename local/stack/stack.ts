@@ -6,7 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AzuritePorts, connectionString, startAzurite } from './azurite.ts';
 import { ensureBuilt } from './build.ts';
-import { type CloudAdditions, cloudConfig, LOCAL } from './cloud-config.ts';
+import { type CloudAdditions, cloudConfig, LOCAL, siteFolder } from './cloud-config.ts';
 import { componentFolders, type ImageLock, lockImages } from './images.ts';
 import { startFunc } from './func.ts';
 import { writeLocalSettings } from './local-settings.ts';
@@ -39,6 +39,8 @@ export interface Stack {
   cloud: CloudUrls & { admin: string };
   images: ImageLock;
   python: string;
+  /** Folder that stands for the data volume of a site: `site://DATASET/FILE` is a file below it. */
+  site: string;
   /** Resolves with the name of a part that ended by itself. */
   failed: Promise<string>;
   /** Kills the host without warning and starts it again on the same data: for tests of what survives. */
@@ -60,6 +62,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { root, dataDir, say, additions = {} } = options;
   const logs = join(dataDir, 'logs');
   await mkdir(logs, { recursive: true, mode: 0o700 });
+  await mkdir(siteFolder(dataDir), { recursive: true });
   const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const each of stops.splice(0).reverse()) await each();
@@ -144,7 +147,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     await writeStackFile(dataDir, file);
     stops.push(() => removeStackFile(dataDir));
-    return { urls, cloud: cloud.ready.urls, images, python, failed, killAndRestartHost: () => host.killAndRestart(), stop };
+    return {
+      urls,
+      cloud: cloud.ready.urls,
+      images,
+      python,
+      site: siteFolder(dataDir),
+      failed,
+      killAndRestartHost: () => host.killAndRestart(),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
