@@ -67,11 +67,15 @@ function dataOf(a: ComparedRun, b: ComparedRun): Comparison['data'] {
   const [left, right] = [goldOf(a), goldOf(b)];
   if (!left || !right) return { same: false, a: left, b: right, words: 'the gold version of one of them is not known' };
   if (left.digest === right.digest)
-    return { same: true, a: left, b: right, words: `both trained on version ${left.version} of ${left.table}` };
+    return { same: true, a: left, b: right, words: sameWords(left, left.rows ?? right.rows) };
   const rows = left.rows === null || right.rows === null ? '' : `: ${left.rows} and ${right.rows} rows`;
   const words =
     left.table === right.table ? `versions ${left.version} and ${right.version} of ${left.table}` : `${left.table} and ${right.table}`;
   return { same: false, a: left, b: right, words: `${words}${rows}` };
+}
+
+function sameWords({ table, version }: { table: string; version: number }, rows: number | null): string {
+  return `both trained on version ${version} of ${table}${rows === null ? '' : `, ${rows} rows`}`;
 }
 
 function goldOf({ run, goldRows }: ComparedRun): Comparison['data']['a'] {

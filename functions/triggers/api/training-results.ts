@@ -142,10 +142,22 @@ async function stepReports(deps: ApiDeps, run: Run): Promise<{ step: string; rep
   return Promise.all(steps.map(async ({ name }) => ({ step: name, report: await reportAt(deps, path(name)) })));
 }
 
-/** Rows of the gold version that a training used, where the run that made it is known. */
-async function goldRowsOf(deps: ApiDeps, run: Run): Promise<number | null> {
-  if (run.cause.kind !== 'run') return null;
-  const made = await deps.runs.find(run.cause.ref);
-  const gold = made?.refined?.gold;
-  return gold && gold.digest === run.trained?.goldDigest ? gold.rows : null;
+/** Runs that are looked through for the one that made a gold version. */
+const LOOKED_AT = 200;
+
+/** Rows of the gold version that a training used, where the run that made it is known: its cause, or another of the pipeline. */
+async function goldRowsOf({ runs }: ApiDeps, run: Run): Promise<number | null> {
+  const digest = goldDigestOf(run);
+  if (digest === null) return null;
+  const made = (one: Run | null): number | null => (one?.refined?.gold.digest === digest ? one.refined.gold.rows : null);
+  const known = run.cause.kind === 'run' ? made(await runs.find(run.cause.ref)) : null;
+  if (known !== null) return known;
+  const { items } = await runs.list({ pipeline: run.pipeline, status: 'succeeded' }, LOOKED_AT);
+  return made(items.find((one) => made(one) !== null) ?? null);
+}
+
+function goldDigestOf({ trained, input }: Run): string | null {
+  if (trained) return trained.goldDigest;
+  const gold = input['gold'];
+  return typeof gold === 'object' && gold !== null && 'digest' in gold && typeof gold.digest === 'string' ? gold.digest : null;
 }

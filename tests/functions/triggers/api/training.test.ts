@@ -350,7 +350,7 @@ describe('comparing two trainings', () => {
     const { body } = await send('compareRuns', { query: `a=${a.runId}&b=${bare.runId}` });
 
     expect(body).toMatchObject({
-      data: { same: true, words: 'both trained on version 1 of training' },
+      data: { same: true, words: 'both trained on version 1 of training, 100 rows', a: { rows: 100 }, b: { rows: 100 } },
       metrics: [
         { name: 'top1', b: null },
         { name: 'top5', b: null },
