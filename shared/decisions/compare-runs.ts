@@ -66,8 +66,7 @@ function slicesOf(a: RunReport | null, b: RunReport | null): Comparison['slices'
 function dataOf(a: ComparedRun, b: ComparedRun): Comparison['data'] {
   const [left, right] = [goldOf(a), goldOf(b)];
   if (!left || !right) return { same: false, a: left, b: right, words: 'the gold version of one of them is not known' };
-  if (left.digest === right.digest)
-    return { same: true, a: left, b: right, words: sameWords(left, left.rows ?? right.rows) };
+  if (left.digest === right.digest) return { same: true, a: left, b: right, words: sameWords(left, left.rows ?? right.rows) };
   const rows = left.rows === null || right.rows === null ? '' : `: ${left.rows} and ${right.rows} rows`;
   const words =
     left.table === right.table ? `versions ${left.version} and ${right.version} of ${left.table}` : `${left.table} and ${right.table}`;
