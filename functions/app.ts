@@ -21,11 +21,12 @@ import { sweepTrial } from '../orchestrations/sweep-trial.ts';
 import { train } from '../orchestrations/train.ts';
 import { dataActivities } from './activities/data.ts';
 import { extractionActivities } from './activities/extraction.ts';
+import { handOverActivities } from './activities/hand-over.ts';
 import { runActivities } from './activities/runs.ts';
 import { servingActivities } from './activities/serving.ts';
 import { trainingActivities } from './activities/training.ts';
 import { windowActivities } from './activities/windows.ts';
-import { checkConfig, createPorts } from './ports.ts';
+import { checkConfig, createPorts, handOverRule } from './ports.ts';
 import { registerApi } from './register-api.ts';
 import { dataLanded } from './triggers/data-landed.ts';
 import { createStarter } from './triggers/durable-starter.ts';
@@ -48,6 +49,7 @@ const policy: Policy = {
   pollFirstSeconds: config.poll.firstSeconds,
   pollMaxSeconds: config.poll.maxSeconds,
   signedUrlSeconds: SIGNED_URL_SECONDS,
+  ...handOverRule(config),
 };
 
 for (const [name, story] of Object.entries({
@@ -74,6 +76,7 @@ for (const { name, handler } of [
   ...dataActivities(ports),
   ...windowActivities(ports),
   ...extractionActivities(ports),
+  ...handOverActivities(ports),
   ...runActivities(ports),
   ...trainingActivities(ports),
   ...servingActivities(ports),

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BlobServiceClient } from '@azure/storage-blob';
 import type { Config } from '../shared/config/config.ts';
+import type { HandOverDesk } from '../shared/ports/hand-over.ts';
 import type { ErasureEngine, RefineEngine, Store } from '../shared/ports/lake.ts';
 import type { CaseStore, QuarantineCases } from '../shared/ports/quarantine.ts';
+import type { Workshop } from '../shared/adapters/lake/refine/workshop.ts';
 import { lazily, once } from './lazy.ts';
 
 export interface LakeWork {
@@ -12,6 +14,8 @@ export interface LakeWork {
   /** Rows that were set aside, as people work on them. */
   cases: QuarantineCases;
   erasure: ErasureEngine;
+  /** Where work for engines outside this process is left. */
+  desk: HandOverDesk;
 }
 
 export interface LakeWorkParts {
@@ -49,6 +53,7 @@ export function createLakeWork({ config, lakeBlobs, stateBlobs, store, caseStore
       ]);
       return createQuarantineCases({ workshop, cases: caseStore, store });
     }),
+    desk: lakeDesk(config, async () => (await open()).workshop),
     erasure: lazily<ErasureEngine>(async () => {
       const [{ createErasureEngine }, { workshop }, service] = await Promise.all([
         import('../shared/adapters/lake/refine/erasure.ts'),
@@ -58,4 +63,20 @@ export function createLakeWork({ config, lakeBlobs, stateBlobs, store, caseStore
       return createErasureEngine({ workshop, store: service.getContainerClient(config.state.container) });
     }),
   };
+}
+
+function lakeDesk({ lake }: Config, workshop: () => Promise<Workshop>): HandOverDesk {
+  const url = lakeUrl(lake);
+  const desk = lazily<Omit<HandOverDesk, 'lake'>>(async () => {
+    const { createHandOverDesk } = await import('../shared/adapters/lake/refine/hand-over-desk.ts');
+    return createHandOverDesk({ workshop: await workshop(), lake: url });
+  });
+  return { lake: url, leave: (path, content) => desk.leave(path, content), committed: (request) => desk.committed(request) };
+}
+
+/** The container as Spark names it; where only a connection string is known, by the account's blob endpoint. */
+export function lakeUrl({ blob, container, account }: Config['lake']): string {
+  if ('uri' in blob) return `abfss://${container}@${new URL(blob.uri).host.replace('.blob.', '.dfs.')}/`;
+  const [, endpoint] = /(?:^|;)BlobEndpoint=([^;]+)/.exec(blob.connectionString) ?? [];
+  return endpoint === undefined ? `abfss://${container}@${account}.dfs.core.windows.net/` : `${endpoint.replace(/\/$/, '')}/${container}/`;
 }

@@ -4,6 +4,7 @@ import type { QueueServiceClient } from '@azure/storage-queue';
 import type { Tables } from '../shared/adapters/tables/open-tables.ts';
 import type { Entra } from '../shared/clients/entra.ts';
 import type { Config } from '../shared/config/config.ts';
+import type { HandOverRule } from '../shared/contracts/hand-over.ts';
 import { ConfigError, RejectedError } from '../shared/errors/errors.ts';
 import type { DataPipelines } from '../shared/ports/data-pipelines.ts';
 import type { DeadLetters } from '../shared/ports/dead-letters.ts';
@@ -184,5 +185,22 @@ function withLineageOf(config: Config, stores: Stores, entra: Identity, next: An
 export function checkConfig(config: Config): void {
   const problems: string[] = [];
   if (config.poll.maxSeconds < config.poll.firstSeconds) problems.push('SLUICE_POLL_MAX_SECONDS is smaller than SLUICE_POLL_FIRST_SECONDS');
+  const { handOver } = config;
+  if (handOver?.to === 'data-factory') {
+    if (handOver.pipeline === null) problems.push('SLUICE_HANDOVER_PIPELINE missing: SLUICE_HANDOVER_TO is data-factory');
+    if (config.datafactory === null) problems.push('DATAFACTORY_NAME missing: SLUICE_HANDOVER_TO is data-factory');
+  }
+  if (handOver?.to === 'databricks') {
+    if (handOver.image === null) problems.push('SLUICE_HANDOVER_IMAGE missing: SLUICE_HANDOVER_TO is databricks');
+    if (config.databricks === null) problems.push('DATABRICKS_URL missing: SLUICE_HANDOVER_TO is databricks');
+  }
   if (problems.length > 0) throw new ConfigError(problems);
+}
+
+/** What the stories are told of it; nothing where everything is refined in this app. */
+export function handOverRule({ handOver }: Config): { handOver?: HandOverRule } {
+  if (handOver === null) return {};
+  const { aboveMb, to, pipeline, image, deadline } = handOver;
+  const by = (to === 'databricks' ? image : pipeline) ?? '';
+  return { handOver: { aboveBytes: Math.round(aboveMb * 1_000_000), to, by, deadline } };
 }

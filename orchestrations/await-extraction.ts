@@ -1,13 +1,14 @@
 // Waits for one run of a data pipeline until it has ended or has to be given up. Nothing announces its end (facts/datafactory.md §3),
-// so it is looked at with growing pauses; continues as new every few looks, so that a wait of a day keeps a short history.
+// so it is looked at with growing pauses, sooner where a commit of its own is a hint; continues as new every few looks, so that a wait of
+// a day keeps a short history.
 import type { OrchestrationContext } from 'durable-functions';
 import { cancelExtraction, readExtraction } from '../shared/contracts/activities/extraction.ts';
-import { AwaitExtractionInput } from '../shared/contracts/stories.ts';
+import { AwaitExtractionInput, JOB_HINT_EVENT } from '../shared/contracts/stories.ts';
 import { isTerminal, type JobState } from '../shared/contracts/training.ts';
 import { jittered, nextWait } from '../shared/decisions/durations.ts';
 import { ActivityRejected, call, type Story } from './kit/call.ts';
 import type { JobEnd } from './kit/job.ts';
-import { now, secondsSince, sleep } from './kit/time.ts';
+import { now, secondsSince, sleep, sleepOrEvent } from './kit/time.ts';
 
 /** About nine history events a look. */
 const LOOKS_PER_EXECUTION = 18;
@@ -30,6 +31,7 @@ export function* awaitExtraction(context: OrchestrationContext): Story<JobEnd | 
 
 function* watch(context: OrchestrationContext, given: AwaitExtractionInput): Story<JobEnd | null> {
   let input = given;
+  let hint = input.hints === true ? context.df.waitForExternalEvent(JOB_HINT_EVENT) : null;
   for (let looks = 0; looks < LOOKS_PER_EXECUTION;) {
     const state = yield* look(context, input);
     if (state && isOver(context, input, state)) return { state, givenUp: input.givenUp };
@@ -38,7 +40,13 @@ function* watch(context: OrchestrationContext, given: AwaitExtractionInput): Sto
     if (!input.givenUp && secondsUntil(context, input.deadline) <= 0) input = yield* giveUp(context, input);
 
     const pause = jittered(input.waitSeconds, context.df.instanceId, input.polls);
-    yield* sleep(context, input.givenUp ? pause : Math.min(pause, Math.max(SHORTEST_SECONDS, secondsUntil(context, input.deadline))));
+    const seconds = input.givenUp ? pause : Math.min(pause, Math.max(SHORTEST_SECONDS, secondsUntil(context, input.deadline)));
+    if (hint === null) yield* sleep(context, seconds);
+    else if ((yield* sleepOrEvent(context, seconds, hint)) === 'event') {
+      // What has committed is about to end: it is looked at often again.
+      hint = context.df.waitForExternalEvent(JOB_HINT_EVENT);
+      input = { ...input, waitSeconds: input.policy.pollFirstSeconds };
+    }
     // A service that did not answer has filled the history with tries.
     looks += state ? 1 : LOOKS_PER_EXECUTION;
     input = { ...input, polls: input.polls + 1, waitSeconds: nextWait(input.waitSeconds, input.policy.pollMaxSeconds) };

@@ -2,16 +2,13 @@
 // folder; Sluice starts it and waits for its end. What lands there is an ordinary event.
 import type { OrchestrationContext, Task } from 'durable-functions';
 import { amendVerdict } from '../shared/contracts/activities/data.ts';
-import { cancelExtraction, startExtraction } from '../shared/contracts/activities/extraction.ts';
-import type { JobRecord } from '../shared/contracts/runs.ts';
-import { type AwaitExtractionInput, ExtractInput, type Outcome } from '../shared/contracts/stories.ts';
-import type { JobState } from '../shared/contracts/training.ts';
-import { durationSeconds } from '../shared/decisions/durations.ts';
-import { ActivityRejected, call, type Story } from './kit/call.ts';
-import { heed, RunCancelled, wishOf } from './kit/cancel.ts';
-import { endOf, problemOf } from './kit/job.ts';
+import { startExtraction } from '../shared/contracts/activities/extraction.ts';
+import { ExtractInput, type Outcome } from '../shared/contracts/stories.ts';
+import { call, type Story } from './kit/call.ts';
+import { heed } from './kit/cancel.ts';
+import { awaitPipelineJob, type PipelineJob, recordPipelineJob } from './kit/pipeline-job.ts';
 import { narrate, note, open, transition } from './kit/run.ts';
-import { later, now, secondsSince, taskOrEvent } from './kit/time.ts';
+import { now, secondsSince } from './kit/time.ts';
 
 export function* extract(context: OrchestrationContext): Story<Outcome> {
   const input = ExtractInput.parse(context.df.getInput());
@@ -30,45 +27,18 @@ function* bringIn(context: OrchestrationContext, input: ExtractInput, cancel: Ta
   yield* note(context, input, { phase: 'starting' });
   heed(cancel, 'before the data pipeline was started');
   const { jobId, adopted } = yield* call(context, startExtraction, { runId, dataPipeline, parameters });
-  const job: Job = { stage: 'extract', backend: 'datafactory', jobName: runId, jobId, adopted };
-  yield* record(context, input, job, null);
+  const job: PipelineJob = { stage: 'extract', backend: 'datafactory', jobName: runId, jobId, adopted };
+  yield* recordPipelineJob(context, input, job, null);
   yield* note(context, input, { phase: 'extracting' });
 
-  yield* awaitEnd(context, input, job, cancel);
+  yield* awaitPipelineJob(context, input, job, cancel, {
+    deadline: input.deadline,
+    instanceId: `${runId}-wait`,
+    dataPipeline,
+    doing: 'bringing data in',
+  });
   const seconds = { extract: secondsSince(context, startedAt) };
   yield* note(context, input, { phase: 'extracted', status: 'succeeded', seconds, finishedAt: now(context) });
   yield* transition(context, input, 'run.succeeded', { dataPipeline, jobId });
   return { status: 'succeeded', runId, note: `${dataPipeline} has brought its data in` };
-}
-
-type Job = Pick<JobRecord, 'stage' | 'backend' | 'jobName' | 'jobId' | 'adopted'>;
-
-/** Waits until the run of the data pipeline has ended; anything but success is thrown. */
-function* awaitEnd(context: OrchestrationContext, input: ExtractInput, job: Job, cancel: Task): Story<void> {
-  const { runId, policy, deadline } = input;
-  const waiting: AwaitExtractionInput = {
-    jobId: job.jobId,
-    policy,
-    startedAt: now(context),
-    deadline: later(context, durationSeconds(deadline)).toISOString(),
-    givenUp: null,
-    polls: 0,
-    waitSeconds: policy.pollFirstSeconds,
-  };
-  const end = context.df.callSubOrchestrator('await-extraction', waiting, `${runId}-wait`);
-  if ((yield* taskOrEvent(context, end, cancel)) === 'event') {
-    yield* call(context, cancelExtraction, { jobId: job.jobId });
-    const { state } = endOf(yield end);
-    yield* record(context, input, job, state);
-    throw new RunCancelled(`${wishOf(cancel)} while ${input.dataPipeline} was bringing data in; its run is ${state.state}`, state);
-  }
-  const ended = endOf(end.result);
-  yield* record(context, input, job, ended.state);
-  const problem = problemOf({ stage: 'extract', jobName: `${job.jobId} of ${input.dataPipeline}` }, ended);
-  if (problem) throw new ActivityRejected(problem);
-}
-
-function* record(context: OrchestrationContext, input: ExtractInput, job: Job, state: JobState | null): Story<void> {
-  const { queuedSeconds, executionSeconds } = state ?? { queuedSeconds: null, executionSeconds: null };
-  yield* note(context, input, { jobs: [{ ...job, queuedSeconds, executionSeconds }] });
 }

@@ -1,9 +1,9 @@
 // The story of one dataset: bronze becomes a commit in silver and in gold, and new gold goes to training.
 import type { OrchestrationContext, Task } from 'durable-functions';
-import { refineDataset } from '../shared/contracts/activities/data.ts';
 import { RefineInput, type Dataset, type Outcome } from '../shared/contracts/stories.ts';
-import { callWatching, type Story } from './kit/call.ts';
+import type { Story } from './kit/call.ts';
 import { heed } from './kit/cancel.ts';
+import { refineWhereItFits } from './kit/hand-over.ts';
 import { narrate, note, tellOpened, transition } from './kit/run.ts';
 import { now, secondsSince } from './kit/time.ts';
 import { openTraining } from './kit/open-training.ts';
@@ -14,18 +14,11 @@ export function* refine(context: OrchestrationContext): Story<Outcome> {
 }
 
 function* refineAndTrain(context: OrchestrationContext, input: RefineInput, cancel: Task): Story<Outcome> {
-  const { pipeline, contractDigest, policy, limited, runId, key, chain } = input;
+  const { pipeline, contractDigest, policy, limited, runId } = input;
   const startedAt = now(context);
 
   yield* note(context, input, { phase: 'refining' });
-  const refined = yield* callWatching(context, cancel, refineDataset, {
-    pipeline,
-    contractDigest,
-    runId,
-    key,
-    dataset: datasetOf(input),
-    chain,
-  });
+  const refined = yield* refineWhereItFits(context, input, datasetOf(input), cancel);
   heed(cancel, 'while the data was being refined; it is committed, and no training was started');
   const { table, version, digest } = refined.gold;
   const cause = { kind: 'run' as const, ref: runId };

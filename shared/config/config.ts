@@ -1,6 +1,8 @@
 // The only place that reads the environment. Every setting says who owns it, whether it is secret, and its name in infra.
 import * as z from 'zod';
-import { Name } from '../contracts/identifiers.ts';
+import { LargeEngine } from '../contracts/hand-over.ts';
+import { ImageReference, Name } from '../contracts/identifiers.ts';
+import { Duration } from '../contracts/pipeline/parts.ts';
 import { BackendName } from '../contracts/pipeline/train.ts';
 import { ConfigError } from '../errors/errors.ts';
 
@@ -42,6 +44,20 @@ export const SETTINGS: readonly Setting[] = [
   setting('SLUICE_STORE_CONTAINER', 'platform', 'Container of bundles, staged data, models and reports', { required: false }),
   setting('SLUICE_WORK_DIR', 'platform', 'Folder for temporary files; the system one without it', { required: false }),
   setting('SLUICE_MEMORY_LIMIT_MB', 'platform', 'Memory that refining may use (default 512)', { required: false }),
+  setting(
+    'SLUICE_HANDOVER_MB',
+    'data',
+    'Unpacked megabytes above which a dataset is refined outside this app; all are refined here without it',
+    {
+      required: false,
+    },
+  ),
+  setting('SLUICE_HANDOVER_TO', 'data', 'Who refines datasets above that size: data-factory or databricks', { required: false }),
+  setting('SLUICE_HANDOVER_PIPELINE', 'data', 'Pipeline of the Data Factory that refines, with data-factory', { required: false }),
+  setting('SLUICE_HANDOVER_IMAGE', 'data', 'Image by digest of the component refine, whose wheel refines, with databricks', {
+    required: false,
+  }),
+  setting('SLUICE_HANDOVER_DEADLINE', 'data', 'How long such a refining may take before it is cancelled (default 6h)', { required: false }),
   setting('SLUICE_POLL_FIRST_SECONDS', 'operations', 'First wait between polls of a job or endpoint (default 5)', { required: false }),
   setting('SLUICE_POLL_MAX_SECONDS', 'operations', 'Longest wait between polls (default 60)', { required: false }),
   setting('SLUICE_TOKEN_ISSUER', 'identity', 'Issuer of the tokens that the API accepts'),
@@ -49,7 +65,9 @@ export const SETTINGS: readonly Setting[] = [
   setting('SLUICE_JWKS_URI', 'identity', "The issuer's signing keys"),
   setting('SLUICE_CLIENT_ID', 'identity', 'Client id of the user-assigned managed identity', { required: false }),
   setting('KUBEFLOW_URL', 'training', 'Base address of Kubeflow Pipelines, up to /pipeline or the API host', { required: false }),
-  setting('KUBEFLOW_NAMESPACE', 'training', 'Profile namespace of runs', { required: false }),
+  setting('KUBEFLOW_NAMESPACE', 'training', 'Profile namespace of runs', {
+    required: false,
+  }),
   setting('KUBEFLOW_TOKEN_AUDIENCE', 'training', 'Audience of the bearer token for Kubeflow; none without it', { required: false }),
   setting('KUBEFLOW_CA_FILE', 'training', "PEM file of the gateway's own certificate authority", { required: false }),
   setting('KUBEFLOW_SERVICE_ACCOUNT', 'training', 'NAMESPACE/NAME whose tokens (by TokenRequest) Kubeflow takes instead of Entra’s', {
@@ -67,8 +85,12 @@ export const SETTINGS: readonly Setting[] = [
   }),
   setting('KUBERNETES_TOKEN_AUDIENCE', 'training', 'Audience of the bearer token for the API server; none without it', { required: false }),
   setting('KUBERNETES_CA_FILE', 'training', "PEM file of the cluster's certificate authority", { required: false }),
-  setting('DATABRICKS_URL', 'training', 'Address of the Databricks workspace', { required: false }),
-  setting('DATABRICKS_CLUSTER_ID', 'training', 'Cluster that runs attach to', { required: false }),
+  setting('DATABRICKS_URL', 'training', 'Address of the Databricks workspace', {
+    required: false,
+  }),
+  setting('DATABRICKS_CLUSTER_ID', 'training', 'Cluster that runs attach to', {
+    required: false,
+  }),
   setting('DATABRICKS_STORE_VOLUME', 'training', 'Volume over the store’s container: /Volumes/CATALOG/SCHEMA/NAME', { required: false }),
   setting('DATABRICKS_WHEELS', 'training', 'Folder of pinned wheels in a volume', { required: false }),
   setting('DATABRICKS_AUDIENCE', 'training', 'Audience of tokens for Databricks (default its Azure application)', { required: false }),
@@ -80,13 +102,17 @@ export const SETTINGS: readonly Setting[] = [
   setting('SLUICE_RESIDENCY', 'training', 'Where backends keep data, for choose: residency, e.g. kubeflow=plant-3,azureml=eu', {
     required: false,
   }),
-  setting('AWS_REGION', 'serving', 'Region of the security token service', { required: false }),
+  setting('AWS_REGION', 'serving', 'Region of the security token service', {
+    required: false,
+  }),
   setting('SLUICE_AWS_ROLE_ARN', 'serving', 'Role that Sluice assumes by its Entra token', { required: false }),
   setting('SLUICE_AWS_AUDIENCE', 'serving', 'Audience that the AWS identity provider expects (api://aws-sagemaker)', { required: false }),
   setting('SLUICE_ARM_ENDPOINT', 'training', 'Azure Resource Manager; the public cloud without it', { required: false }),
   setting('AZUREML_SUBSCRIPTION_ID', 'training', 'Subscription of the Azure ML workspace', { required: false }),
   setting('AZUREML_RESOURCE_GROUP', 'training', 'Resource group of the workspace', { required: false }),
-  setting('AZUREML_WORKSPACE', 'training', 'Name of the workspace', { required: false }),
+  setting('AZUREML_WORKSPACE', 'training', 'Name of the workspace', {
+    required: false,
+  }),
   setting('AZUREML_DATASTORE', 'training', 'Datastore of the workspace on the store’s container; without it the workspace does not train', {
     required: false,
   }),
@@ -98,7 +124,9 @@ export const SETTINGS: readonly Setting[] = [
     required: false,
   }),
   setting('DATAFACTORY_RESOURCE_GROUP', 'data', 'Resource group of the Data Factory', { required: false }),
-  setting('DATAFACTORY_NAME', 'data', 'Name of the Data Factory', { required: false }),
+  setting('DATAFACTORY_NAME', 'data', 'Name of the Data Factory', {
+    required: false,
+  }),
   setting('SLUICE_LINEAGE_URL', 'operations', 'Address that takes OpenLineage events', { required: false }),
   setting('SLUICE_LINEAGE_AUDIENCE', 'operations', 'Audience of the bearer token for the lineage address; none without it', {
     required: false,
@@ -117,12 +145,39 @@ const volume = z.string().regex(/^\/Volumes(\/[A-Za-z0-9_.-]+){3,}$/, 'expected 
 const endpoint = z.union([z.strictObject({ connectionString: z.string().min(1) }), z.strictObject({ uri: url })]);
 
 const Config = z.strictObject({
-  lake: z.strictObject({ blob: endpoint, account: z.string().regex(/^[a-z0-9]{3,24}$/), container: z.string().min(3) }),
+  lake: z.strictObject({
+    blob: endpoint,
+    account: z.string().regex(/^[a-z0-9]{3,24}$/),
+    container: z.string().min(3),
+  }),
   events: z.strictObject({ queue: endpoint }),
-  state: z.strictObject({ blob: endpoint, table: endpoint, container: z.string().min(3) }),
-  refine: z.strictObject({ workDir: z.string().nullable(), memoryLimitMb: z.coerce.number().int().min(128).max(16_384) }),
-  poll: z.strictObject({ firstSeconds: z.coerce.number().min(0.2), maxSeconds: z.coerce.number().min(0.2) }),
-  api: z.strictObject({ issuer: z.string().min(1), audience: z.string().min(1), jwksUri: url }),
+  state: z.strictObject({
+    blob: endpoint,
+    table: endpoint,
+    container: z.string().min(3),
+  }),
+  refine: z.strictObject({
+    workDir: z.string().nullable(),
+    memoryLimitMb: z.coerce.number().int().min(128).max(16_384),
+  }),
+  handOver: z
+    .strictObject({
+      aboveMb: z.coerce.number().min(0),
+      to: LargeEngine,
+      pipeline: text,
+      image: ImageReference.nullable(),
+      deadline: Duration,
+    })
+    .nullable(),
+  poll: z.strictObject({
+    firstSeconds: z.coerce.number().min(0.2),
+    maxSeconds: z.coerce.number().min(0.2),
+  }),
+  api: z.strictObject({
+    issuer: z.string().min(1),
+    audience: z.string().min(1),
+    jwksUri: url,
+  }),
   identity: z.strictObject({ clientId: z.uuid().nullable() }),
   kubeflow: z
     .strictObject({
@@ -141,11 +196,29 @@ const Config = z.strictObject({
     .nullable(),
   kubernetes: z.strictObject({ url, audience: text, caFile: text }).nullable(),
   databricks: z
-    .strictObject({ url, cluster: z.string().min(1), storeVolume: volume, wheels: volume, audience: z.string().min(1) })
+    .strictObject({
+      url,
+      cluster: z.string().min(1),
+      storeVolume: volume,
+      wheels: volume,
+      audience: z.string().min(1),
+    })
     .nullable(),
-  local: z.strictObject({ jobs: z.string().min(1), components: z.string().min(1), python: text }).nullable(),
+  local: z
+    .strictObject({
+      jobs: z.string().min(1),
+      components: z.string().min(1),
+      python: text,
+    })
+    .nullable(),
   residency: z.partialRecord(BackendName, z.array(Name)),
-  aws: z.strictObject({ region: z.string().min(1), roleArn: z.string().startsWith('arn:'), audience: z.string().min(1) }).nullable(),
+  aws: z
+    .strictObject({
+      region: z.string().min(1),
+      roleArn: z.string().startsWith('arn:'),
+      audience: z.string().min(1),
+    })
+    .nullable(),
   azureml: z
     .strictObject({
       armEndpoint: url,
@@ -168,7 +241,11 @@ const Config = z.strictObject({
     })
     .nullable(),
   topic: url.nullable(),
-  lineage: z.strictObject({ url: url.nullable(), audience: z.string().nullable(), file: z.string().nullable() }),
+  lineage: z.strictObject({
+    url: url.nullable(),
+    audience: z.string().nullable(),
+    file: z.string().nullable(),
+  }),
 });
 export type Config = z.infer<typeof Config>;
 
@@ -236,17 +313,42 @@ export function loadConfig(environment: Environment = process.env): Config {
     },
     ['DATABRICKS_AUDIENCE'],
   );
+  const handOver = group(
+    {
+      aboveMb: 'SLUICE_HANDOVER_MB',
+      to: 'SLUICE_HANDOVER_TO',
+      pipeline: 'SLUICE_HANDOVER_PIPELINE',
+      image: 'SLUICE_HANDOVER_IMAGE',
+      deadline: 'SLUICE_HANDOVER_DEADLINE',
+    },
+    ['SLUICE_HANDOVER_PIPELINE', 'SLUICE_HANDOVER_IMAGE', 'SLUICE_HANDOVER_DEADLINE'],
+  );
   const raw = {
-    lake: { blob: service('Lake', 'blobServiceUri'), account: get('SLUICE_LAKE_ACCOUNT'), container: get('SLUICE_LAKE_CONTAINER') },
+    lake: {
+      blob: service('Lake', 'blobServiceUri'),
+      account: get('SLUICE_LAKE_ACCOUNT'),
+      container: get('SLUICE_LAKE_CONTAINER'),
+    },
     events: { queue: service('LandingEvents', 'queueServiceUri') },
     state: {
       blob: service('State', 'blobServiceUri'),
       table: service('State', 'tableServiceUri'),
       container: or('SLUICE_STORE_CONTAINER', 'sluice'),
     },
-    refine: { workDir: orNull('SLUICE_WORK_DIR'), memoryLimitMb: or('SLUICE_MEMORY_LIMIT_MB', '512') },
-    poll: { firstSeconds: or('SLUICE_POLL_FIRST_SECONDS', '5'), maxSeconds: or('SLUICE_POLL_MAX_SECONDS', '60') },
-    api: { issuer: get('SLUICE_TOKEN_ISSUER'), audience: get('SLUICE_TOKEN_AUDIENCE'), jwksUri: get('SLUICE_JWKS_URI') },
+    refine: {
+      workDir: orNull('SLUICE_WORK_DIR'),
+      memoryLimitMb: or('SLUICE_MEMORY_LIMIT_MB', '512'),
+    },
+    handOver: handOver && { ...handOver, deadline: handOver.deadline ?? '6h' },
+    poll: {
+      firstSeconds: or('SLUICE_POLL_FIRST_SECONDS', '5'),
+      maxSeconds: or('SLUICE_POLL_MAX_SECONDS', '60'),
+    },
+    api: {
+      issuer: get('SLUICE_TOKEN_ISSUER'),
+      audience: get('SLUICE_TOKEN_AUDIENCE'),
+      jwksUri: get('SLUICE_JWKS_URI'),
+    },
     identity: { clientId: orNull('SLUICE_CLIENT_ID') },
     kubeflow: group(
       {
@@ -268,23 +370,42 @@ export function loadConfig(environment: Environment = process.env): Config {
         'KUBEFLOW_SITE_CLAIM',
       ],
     ),
-    kubernetes: group({ url: 'KUBERNETES_URL', audience: 'KUBERNETES_TOKEN_AUDIENCE', caFile: 'KUBERNETES_CA_FILE' }, [
-      'KUBERNETES_TOKEN_AUDIENCE',
-      'KUBERNETES_CA_FILE',
-    ]),
-    databricks: databricks && { ...databricks, audience: databricks.audience ?? DATABRICKS_APPLICATION },
-    local: group({ jobs: 'SLUICE_LOCAL_JOBS', components: 'SLUICE_LOCAL_COMPONENTS', python: 'SLUICE_LOCAL_PYTHON' }, [
-      'SLUICE_LOCAL_PYTHON',
-    ]),
+    kubernetes: group(
+      {
+        url: 'KUBERNETES_URL',
+        audience: 'KUBERNETES_TOKEN_AUDIENCE',
+        caFile: 'KUBERNETES_CA_FILE',
+      },
+      ['KUBERNETES_TOKEN_AUDIENCE', 'KUBERNETES_CA_FILE'],
+    ),
+    databricks: databricks && {
+      ...databricks,
+      audience: databricks.audience ?? DATABRICKS_APPLICATION,
+    },
+    local: group(
+      {
+        jobs: 'SLUICE_LOCAL_JOBS',
+        components: 'SLUICE_LOCAL_COMPONENTS',
+        python: 'SLUICE_LOCAL_PYTHON',
+      },
+      ['SLUICE_LOCAL_PYTHON'],
+    ),
     residency: residencyOf(or('SLUICE_RESIDENCY', '')),
-    aws: group({ region: 'AWS_REGION', roleArn: 'SLUICE_AWS_ROLE_ARN', audience: 'SLUICE_AWS_AUDIENCE' }),
+    aws: group({
+      region: 'AWS_REGION',
+      roleArn: 'SLUICE_AWS_ROLE_ARN',
+      audience: 'SLUICE_AWS_AUDIENCE',
+    }),
     azureml: azureml && {
       ...azureml,
       armEndpoint: azureml.armEndpoint ?? PUBLIC_ARM,
       compute: azureml.compute ?? 'serverless',
       apiVersion: azureml.apiVersion ?? '2025-12-01',
     },
-    datafactory: datafactory && { ...datafactory, armEndpoint: datafactory.armEndpoint ?? PUBLIC_ARM },
+    datafactory: datafactory && {
+      ...datafactory,
+      armEndpoint: datafactory.armEndpoint ?? PUBLIC_ARM,
+    },
     topic: orNull('SLUICE_TOPIC_ENDPOINT'),
     lineage: {
       url: orNull('SLUICE_LINEAGE_URL'),
@@ -294,7 +415,10 @@ export function loadConfig(environment: Environment = process.env): Config {
   };
   const parsed = Config.safeParse(raw);
   if (!parsed.success) {
-    const found = parsed.error.issues.map((issue) => ({ name: nameOf(issue.path), message: issue.message }));
+    const found = parsed.error.issues.map((issue) => ({
+      name: nameOf(issue.path),
+      message: issue.message,
+    }));
     // What is missing has its sentence already.
     const told = problems.join(' ');
     problems.push(...found.filter(({ name }) => !told.includes(name)).map(({ name, message }) => `${name}: ${message}`));
@@ -329,6 +453,10 @@ function nameOf(path: readonly PropertyKey[]): string {
     'api.jwksUri': 'SLUICE_JWKS_URI',
     'identity.clientId': 'SLUICE_CLIENT_ID',
     'refine.memoryLimitMb': 'SLUICE_MEMORY_LIMIT_MB',
+    'handOver.aboveMb': 'SLUICE_HANDOVER_MB',
+    'handOver.to': 'SLUICE_HANDOVER_TO',
+    'handOver.image': 'SLUICE_HANDOVER_IMAGE',
+    'handOver.deadline': 'SLUICE_HANDOVER_DEADLINE',
     'poll.firstSeconds': 'SLUICE_POLL_FIRST_SECONDS',
     'poll.maxSeconds': 'SLUICE_POLL_MAX_SECONDS',
     'kubeflow.serviceAccount': 'KUBEFLOW_SERVICE_ACCOUNT',

@@ -1,5 +1,6 @@
 // Runs (ours): one record per story and attempt, and what each story leaves behind.
 import * as z from 'zod';
+import { EngineChoice } from './hand-over.ts';
 import { Instant, Name, RunId, Sha256 } from './identifiers.ts';
 import { BackendName } from './pipeline/train.ts';
 import { Refined } from './tables.ts';
@@ -22,7 +23,7 @@ export type Failure = z.infer<typeof Failure>;
 
 /** A backend's job that a run started or adopted. Times in seconds: waiting in the queue and working are two numbers. */
 export const JobRecord = z.strictObject({
-  stage: z.enum(['train', 'trial', 'publish', 'extract']),
+  stage: z.enum(['train', 'trial', 'publish', 'extract', 'refine']),
   backend: z.string(),
   jobName: z.string(),
   jobId: z.string(),
@@ -146,6 +147,7 @@ export const Run = z.strictObject({
   next: z.array(z.string()).describe('Runs that this run started or found already done'),
   seconds: z.record(z.string(), z.number()).describe('Seconds per stage, e.g. refine, train.queued, train.working'),
   choice: BackendChoice.optional(),
+  engine: EngineChoice.optional().describe('Who refines, where a larger engine is configured'),
   budget: RunBudget.optional(),
   swept: SweepResult.optional(),
   tracked: z
@@ -174,6 +176,7 @@ export const RunPatch = Run.pick({
   next: true,
   seconds: true,
   choice: true,
+  engine: true,
   budget: true,
   swept: true,
   tracked: true,

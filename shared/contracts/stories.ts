@@ -1,6 +1,7 @@
 // Inputs and outcomes of the orchestrations. Everything that varies between deployments is frozen into the input, so replay is stable.
 import * as z from 'zod';
 import { CausalChain } from './events.ts';
+import { HandOverRule } from './hand-over.ts';
 import { Instant, Name, RunId, Sha256 } from './identifiers.ts';
 import { Duration } from './pipeline/parts.ts';
 import { BackendName, ParamValue } from './pipeline/train.ts';
@@ -24,11 +25,12 @@ export const ParamOverrides = z
   .refine((params) => Object.keys(params).length <= 50, 'at most 50 parameters');
 export type ParamOverrides = z.infer<typeof ParamOverrides>;
 
-/** How the stories wait: seconds between polls, growing by half until the maximum. */
+/** What a deployment decides for its stories: seconds between polls, growing by half until the maximum, and where large work goes. */
 export const Policy = z.strictObject({
   pollFirstSeconds: z.number().min(0.2),
   pollMaxSeconds: z.number().min(0.2),
   signedUrlSeconds: z.number().int().min(60).describe('Life of a pre-signed upload'),
+  handOver: HandOverRule.optional().describe('Where datasets above a size are refined; all are refined here without it'),
 });
 export type Policy = z.infer<typeof Policy>;
 
@@ -256,6 +258,7 @@ export type AwaitJobInput = z.infer<typeof AwaitJobInput>;
 /** Waiting for a run of a data pipeline. */
 export const AwaitExtractionInput = z.strictObject({
   jobId: z.string(),
+  hints: z.boolean().optional().describe('An event may say that it has done something: JOB_HINT_EVENT wakes the wait'),
   policy: Policy,
   startedAt: Instant,
   /** After this instant the run is cancelled. */

@@ -1,5 +1,6 @@
 // The Data Lake: landed files, Delta tables made of them, and the store where Sluice and components leave files for each other.
 import type { PipelineVersion } from '../contracts/pipeline.ts';
+import type { DatasetSize } from '../contracts/hand-over.ts';
 import type { ErasureRecord, VacuumedTable } from '../contracts/erasure.ts';
 import type { Preview, Refined, StagedFile } from '../contracts/tables.ts';
 
@@ -54,14 +55,6 @@ export interface RemoteFile {
 
 /** All files of a dataset, or the pages in which a window gives them; their order means nothing. */
 export type DatasetFiles = readonly DatasetFile[] | AsyncIterable<DatasetFile>;
-
-export interface DatasetSize {
-  files: number;
-  /** As stored: packed files count packed. */
-  bytes: number;
-  /** Of these, bytes of packed files (`.gz`): they become several times as many. */
-  packedBytes: number;
-}
 
 /** A file to look at: `content` as it would land under `path`; without it, the blob that is there, or at `from`. */
 export interface PreviewFile {

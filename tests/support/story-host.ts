@@ -7,6 +7,7 @@ import type { Profile } from '../../local/host/durable/engine.ts';
 import { createTestHost, type TestHost } from '../../local/host/testing/test-host.ts';
 import { dataActivities } from '../../functions/activities/data.ts';
 import { extractionActivities } from '../../functions/activities/extraction.ts';
+import { handOverActivities } from '../../functions/activities/hand-over.ts';
 import type { Activity } from '../../functions/activities/kit.ts';
 import { runActivities } from '../../functions/activities/runs.ts';
 import { servingActivities } from '../../functions/activities/serving.ts';
@@ -34,7 +35,7 @@ import { createMemoryDataPipelines, type MemoryPipeline } from '../../shared/ada
 import { createMemoryServing, type MemoryServingOptions } from '../../shared/adapters/memory/serving-platform.ts';
 import { createMemoryStore } from '../../shared/adapters/memory/store.ts';
 import { createMemoryStores } from '../../shared/adapters/memory/stores.ts';
-import type { MemoryTrainingOptions } from '../../shared/adapters/memory/training-backend.ts';
+import { createMemoryTrainingBackend, type MemoryTrainingOptions } from '../../shared/adapters/memory/training-backend.ts';
 import type { SignalEvent, StorageEvent } from '../../shared/contracts/events.ts';
 import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import type { Run } from '../../shared/contracts/runs.ts';
@@ -43,7 +44,9 @@ import { digestOf } from '../../shared/decisions/digest.ts';
 import { entryId } from '../../shared/decisions/identity.ts';
 import type { Announcer } from '../../shared/ports/platform.ts';
 import type { ServingPlatform } from '../../shared/ports/serving-platform.ts';
+import type { TrainingBackend } from '../../shared/ports/training-backend.ts';
 import { exampleVersion } from './example-pipeline.ts';
+import { createScriptedDesk } from './scripted-desk.ts';
 import { createScriptedEngine, createScriptedLake } from './scripted-lake.ts';
 import { answerTo, createTrainingSide, type TrainingSideOptions } from './training-side.ts';
 
@@ -77,6 +80,8 @@ export interface WorldOptions {
   serving?: Omit<MemoryServingOptions, 'now'>;
   /** Pipelines of the Data Factory; without them none is connected. */
   dataPipelines?: Readonly<Record<string, MemoryPipeline>>;
+  /** A Databricks workspace beside the backend that trains; without it none is connected. */
+  databricks?: Omit<MemoryTrainingOptions, 'now'>;
   /** Wraps the platform, for behaviour that the memory one does not have. */
   platform?: (platform: ServingPlatform) => ServingPlatform;
   /** Stands around every activity: may fail before it, after it, or do something beside it. */
@@ -108,12 +113,18 @@ export async function createStoryWorld(options: WorldOptions = {}) {
 
   const platform = options.platform?.(serving.platform) ?? serving.platform;
   const announcer: Announcer = { publish: async (event) => void announced.push(event) };
-  const ports = { ...stores, store, lake, engine, platform, announcer, artifacts: serving.artifacts, backends: { kubeflow: training } };
+  const desk = createScriptedDesk(version);
+  const databricks = options.databricks
+    ? { databricks: createMemoryTrainingBackend({ name: 'databricks', ...options.databricks, now }) }
+    : {};
+  const backends: Record<string, TrainingBackend> & { kubeflow: typeof training } = { kubeflow: training, ...databricks };
+  const ports = { ...stores, store, lake, engine, desk, platform, announcer, artifacts: serving.artifacts, backends };
   const around = options.around ?? ((_call, act) => act());
   const activities = [
     ...dataActivities(ports),
     ...windowActivities(ports),
     ...extractionActivities({ dataPipelines }),
+    ...handOverActivities({ ...ports, dataPipelines }),
     ...runActivities(ports),
     ...trainingActivities(ports),
     ...servingActivities(ports),

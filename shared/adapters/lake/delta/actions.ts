@@ -66,6 +66,7 @@ export const CommitInfo = z.object({
   isBlindAppend: loose(z.boolean()),
   engineInfo: loose(Text),
   txnId: loose(Text),
+  userMetadata: loose(Text),
   sluice: z.unknown().optional(),
 });
 export type CommitInfo = z.infer<typeof CommitInfo>;

@@ -33,11 +33,12 @@ export function readCommitEntry(text: string, file = 'the commit'): CommitEntry 
 
 /** The same of a commit that was parsed already. */
 export function entryOf(actions: Actions): CommitEntry {
-  const own = noted(actions.info?.sluice);
+  const { chain, runId } = noteOf(actions.info);
   return {
     txns: actions.txns.slice(0, MAX_TXNS).map(({ appId, version }) => ({ appId: appId.slice(0, MAX_TEXT), version })),
     operation: actions.info?.operation?.slice(0, MAX_TEXT) ?? null,
-    ...own,
+    chain,
+    runId,
     dataChange: [...actions.adds, ...actions.removes].some((file) => file.dataChange),
     blindAppend: actions.info?.isBlindAppend === true && actions.removes.length === 0,
     addedFiles: actions.adds.length,
@@ -45,11 +46,28 @@ export function entryOf(actions: Actions): CommitEntry {
   };
 }
 
-/** `commitInfo.sluice`, which anybody can write: taken only in the form that we write it. */
-function noted(sluice: unknown): { chain: string[]; runId: string | null } {
-  if (typeof sluice !== 'object' || sluice === null) return { chain: [], runId: null };
-  const { chain, runId } = sluice as { chain?: unknown; runId?: unknown };
+/**
+ * `commitInfo.sluice`, or `userMetadata` as {"sluice": …} of engines that cannot name a field of their own. Anybody can write both: they
+ * are taken only in the form that we write.
+ */
+export function noteOf(info: Actions['info']): { chain: string[]; runId: string | null; readRows: number | null } {
+  const sluice = info?.sluice ?? sluiceIn(info?.userMetadata ?? '');
+  if (typeof sluice !== 'object' || sluice === null) return { chain: [], runId: null, readRows: null };
+  const { chain, runId, readRows } = sluice as { chain?: unknown; runId?: unknown; readRows?: unknown };
   const good =
     Array.isArray(chain) && chain.length <= MAX_CHAIN && chain.every((link) => typeof link === 'string' && link.length <= MAX_TEXT);
-  return { chain: good ? (chain as string[]) : [], runId: typeof runId === 'string' && runId.length <= MAX_TEXT ? runId : null };
+  return {
+    chain: good ? (chain as string[]) : [],
+    runId: typeof runId === 'string' && runId.length <= MAX_TEXT ? runId : null,
+    readRows: Number.isSafeInteger(readRows) && (readRows as number) >= 0 ? (readRows as number) : null,
+  };
+}
+
+function sluiceIn(userMetadata: string): unknown {
+  if (!userMetadata.startsWith('{') || userMetadata.length > 20_000) return null;
+  try {
+    return (JSON.parse(userMetadata) as { sluice?: unknown }).sluice;
+  } catch {
+    return null;
+  }
 }

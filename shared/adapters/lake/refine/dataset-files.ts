@@ -1,7 +1,8 @@
 // The files of a dataset: brought together from a list or from pages, and their size as storage tells it, without reading them.
 import type { ContainerClient } from '@azure/storage-blob';
 import { RejectedError } from '../../../errors/errors.ts';
-import type { DatasetFile, DatasetFiles, DatasetSize } from '../../../ports/lake.ts';
+import type { DatasetSize } from '../../../contracts/hand-over.ts';
+import type { DatasetFile, DatasetFiles } from '../../../ports/lake.ts';
 import { CALL_MS, refuseClimbing, storageError } from '../storage.ts';
 
 /** A dataset of more files than this is a mistake: names alone would take the memory that the work needs. */

@@ -1,0 +1,12 @@
+// Where work that is handed to an engine outside this process is left, and what the engine has committed.
+import type { ForeignCommit } from '../contracts/hand-over.ts';
+import type { PipelineVersion } from '../contracts/pipeline.ts';
+
+export interface HandOverDesk {
+  /** URL of the lake container as the engine reaches it. */
+  readonly lake: string;
+  /** Writes into the lake unless it is there with the same bytes. Rejects `hand-over-differs`. */
+  leave(path: string, content: Uint8Array): Promise<void>;
+  /** The commits of this work's transaction in both tables; null where a table has none. */
+  committed(request: { pipeline: PipelineVersion; key: string }): Promise<{ silver: ForeignCommit | null; gold: ForeignCommit | null }>;
+}
