@@ -29,7 +29,7 @@ export function rowsIn(crossings: readonly Crossing[], rows: readonly string[]):
   }
   return crossings.flatMap(({ via, url, direction, text, hidden }) => {
     // In addresses a value may stand behind the name of a parameter or of a folder.
-    const apart = hidden === undefined ? [] : [hidden, hidden.replace(/[=&/]/g, ',')];
+    const apart = hidden === undefined ? [] : [hidden, hidden.replace(/\//g, ',')];
     const found = new Set([text, ...apart].flatMap((one) => foundIn(one, byFirst)));
     return [...found].map((row) => ({ row, via, url, direction }));
   });
@@ -45,15 +45,16 @@ function foundIn(text: string, byFirst: ReadonlyMap<string, readonly Wanted[]>):
   return [...found];
 }
 
-/** The values of a text in their order: no keys of objects, no quotes, brackets, spaces; `75.0` is `75`. */
+/** The values of a text in their order: no keys of objects, no quotes, no brackets; blanks part words; `75.0` is `75`. */
 function valuesOf(text: string): string[] {
   return text
     .replace(/\\n|\\r|\\t/g, ',')
     .replace(/\\"/g, '"')
     .replace(/"[^"\n]{0,200}"\s*:/g, ',')
-    .replace(/[;\t\r\n|[\]{}()]/g, ',')
-    .replace(/["'\s]/g, '')
+    .replace(/["'`]/g, '')
+    .replace(/[;\s|=&[\]{}()<>]/g, ',')
     .replace(/(\d)\.0+(?=,|$)/g, '$1')
+    .replace(/[.!?:]+(?=,|$)/g, '')
     .split(',')
     .filter((value) => value !== '');
 }

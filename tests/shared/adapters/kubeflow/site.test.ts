@@ -246,6 +246,9 @@ describe('rows are found however they are written', () => {
     '{"location":"O02","b1":-75,"b2":-200,"b3":-61}',
     'O02\t-75\t-200\t-61',
     '"log":"O02,-75,-200,-61\\n"',
+    'row 7 is O02,-75,-200,-61.',
+    "Error: could not convert ('O02', -75.0, -200, -61): bad row",
+    'O02 -75 -200 -61',
   ])('%j', (text) => {
     expect(found(text)).toBe(1);
   });
