@@ -29,6 +29,7 @@ import { windowActivities } from './activities/windows.ts';
 import { checkConfig, createPorts, handOverRule } from './ports.ts';
 import { registerApi } from './register-api.ts';
 import { dataLanded } from './triggers/data-landed.ts';
+import { withReportSignals } from '../shared/decisions/report-landed.ts';
 import { createStarter } from './triggers/durable-starter.ts';
 import { createIntake, type IntakeDeps } from './triggers/intake.ts';
 import { landingPoisoned } from './triggers/landing-poisoned.ts';
@@ -95,7 +96,10 @@ const intake = createIntake(intakeDeps);
 const messages: MessageDeps = {
   ...ports,
   intake,
-  deserialize: async (body) => (await import('../shared/adapters/eventgrid/deserialize.ts')).deserializeEvents(body),
+  deserialize: async (body) => {
+    const { deserializeEvents } = await import('../shared/adapters/eventgrid/deserialize.ts');
+    return withReportSignals(await deserializeEvents(body), config.state.container);
+  },
   now,
 };
 const takeMessage = dataLanded({ ...intakeDeps, store: ports.store, deserialize: messages.deserialize, intake });

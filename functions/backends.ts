@@ -62,6 +62,9 @@ function kubeflow(settings: NonNullable<Config['kubeflow']>, cluster: Config['ku
       pods: {
         ...(settings.pullSecrets === null ? {} : { imagePullSecrets: settings.pullSecrets.split(',').map((one) => one.trim()) }),
         ...(settings.siteClaim === null ? {} : { site: { claim: settings.siteClaim, mountPath: '/site' } }),
+        ...(settings.runtimeClassLabel === null ? {} : { runtimeClassLabel: settings.runtimeClassLabel }),
+        ...(settings.enclaveResource === null ? {} : { enclaveResource: settings.enclaveResource }),
+        ...(settings.aws === null ? {} : { aws: settings.aws }),
       },
       ...(settings.pipelineRoot === null ? {} : { pipelineRoot: settings.pipelineRoot }),
       ...(settings.caFile === null ? {} : { caFile: settings.caFile }),

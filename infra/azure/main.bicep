@@ -191,6 +191,20 @@ module landing 'modules/events/landing.bicep' = {
   }
 }
 
+module reportEvents 'modules/events/report-events.bicep' = {
+  scope: group
+  params: {
+    topicName: '${abbreviations.eventGridSystemTopic}sluice-store-${token}'
+    location: location
+    tags: allTags
+    storeContainer: storeContainer
+    stateAccountName: state.outputs.accountName
+    stateAccountId: state.outputs.accountId
+    landingQueue: landingQueue
+    deadLetterContainer: deadLetterContainer
+  }
+}
+
 var storageEndpoints = [
   { account: 'lake', groupId: 'blob' }
   { account: 'lake', groupId: 'dfs' }

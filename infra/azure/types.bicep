@@ -40,6 +40,21 @@ type KubeflowSettings = {
 
   @description('Volume claim with the data of the site, for pipelines with `data: on-premises`.')
   siteClaim: string?
+
+  @description('Label of pods that a policy of the cluster turns into their runtimeClassName. With infra/kubernetes/runtime-class: sluice/runtime-class.')
+  runtimeClassLabel: string?
+
+  @description('What a pod must have to be in an enclave, NAME=QUANTITY: sgx.intel.com/epc=512Mi.')
+  enclaveResource: string?
+
+  @description('Role that the pods which send models assume by their projected token; models go by signed addresses without it.')
+  awsRoleArn: string?
+
+  @description('Region of that role\'s buckets; that of `aws` without it.')
+  awsRegion: string?
+
+  @description('Audience of the projected token; sts.amazonaws.com without it.')
+  awsAudience: string?
 }
 
 @export()

@@ -59,15 +59,18 @@ export const SETTINGS: readonly Setting[] = [
   }),
   setting('SLUICE_HANDOVER_DEADLINE', 'data', 'How long such a refining may take before it is cancelled (default 6h)', { required: false }),
   setting('SLUICE_POLL_FIRST_SECONDS', 'operations', 'First wait between polls of a job or endpoint (default 5)', { required: false }),
-  setting('SLUICE_POLL_MAX_SECONDS', 'operations', 'Longest wait between polls (default 60)', { required: false }),
+  setting('SLUICE_POLL_MAX_SECONDS', 'operations', 'Longest wait between polls (default 60; for a job of whose end an event tells, 600)', {
+    required: false,
+  }),
+  setting('SLUICE_STORE_EVENTS', 'operations', 'true: run reports that land in the store are told to the landing queue (default false)', {
+    required: false,
+  }),
   setting('SLUICE_TOKEN_ISSUER', 'identity', 'Issuer of the tokens that the API accepts'),
   setting('SLUICE_TOKEN_AUDIENCE', 'identity', 'Audience of the tokens that the API accepts'),
   setting('SLUICE_JWKS_URI', 'identity', "The issuer's signing keys"),
   setting('SLUICE_CLIENT_ID', 'identity', 'Client id of the user-assigned managed identity', { required: false }),
   setting('KUBEFLOW_URL', 'training', 'Base address of Kubeflow Pipelines, up to /pipeline or the API host', { required: false }),
-  setting('KUBEFLOW_NAMESPACE', 'training', 'Profile namespace of runs', {
-    required: false,
-  }),
+  setting('KUBEFLOW_NAMESPACE', 'training', 'Profile namespace of runs', { required: false }),
   setting('KUBEFLOW_TOKEN_AUDIENCE', 'training', 'Audience of the bearer token for Kubeflow; none without it', { required: false }),
   setting('KUBEFLOW_CA_FILE', 'training', "PEM file of the gateway's own certificate authority", { required: false }),
   setting('KUBEFLOW_SERVICE_ACCOUNT', 'training', 'NAMESPACE/NAME whose tokens (by TokenRequest) Kubeflow takes instead of Entra’s', {
@@ -80,17 +83,29 @@ export const SETTINGS: readonly Setting[] = [
   setting('KUBEFLOW_SITE_CLAIM', 'training', 'Volume claim with the data of the site, for pipelines with data: on-premises', {
     required: false,
   }),
+  setting('KUBEFLOW_RUNTIME_CLASS_LABEL', 'training', 'Label of pods that a policy of the cluster turns into their runtimeClassName', {
+    required: false,
+  }),
+  setting(
+    'KUBEFLOW_ENCLAVE_RESOURCE',
+    'training',
+    'What a pod must have to be in an enclave: NAME=QUANTITY, e.g. sgx.intel.com/epc=512Mi',
+    {
+      required: false,
+    },
+  ),
+  setting('KUBEFLOW_AWS_ROLE_ARN', 'training', 'Role that the pods of Kubeflow which send models assume by their projected token', {
+    required: false,
+  }),
+  setting('KUBEFLOW_AWS_REGION', 'training', 'Region of that role’s buckets (default AWS_REGION)', { required: false }),
+  setting('KUBEFLOW_AWS_AUDIENCE', 'training', 'Audience of the projected token (default sts.amazonaws.com)', { required: false }),
   setting('KUBERNETES_URL', 'training', 'API server of the cluster that Kubeflow runs on: machines are looked at there', {
     required: false,
   }),
   setting('KUBERNETES_TOKEN_AUDIENCE', 'training', 'Audience of the bearer token for the API server; none without it', { required: false }),
   setting('KUBERNETES_CA_FILE', 'training', "PEM file of the cluster's certificate authority", { required: false }),
-  setting('DATABRICKS_URL', 'training', 'Address of the Databricks workspace', {
-    required: false,
-  }),
-  setting('DATABRICKS_CLUSTER_ID', 'training', 'Cluster that runs attach to', {
-    required: false,
-  }),
+  setting('DATABRICKS_URL', 'training', 'Address of the Databricks workspace', { required: false }),
+  setting('DATABRICKS_CLUSTER_ID', 'training', 'Cluster that runs attach to', { required: false }),
   setting('DATABRICKS_STORE_VOLUME', 'training', 'Volume over the store’s container: /Volumes/CATALOG/SCHEMA/NAME', { required: false }),
   setting('DATABRICKS_WHEELS', 'training', 'Folder of pinned wheels in a volume', { required: false }),
   setting('DATABRICKS_AUDIENCE', 'training', 'Audience of tokens for Databricks (default its Azure application)', { required: false }),
@@ -102,31 +117,28 @@ export const SETTINGS: readonly Setting[] = [
   setting('SLUICE_RESIDENCY', 'training', 'Where backends keep data, for choose: residency, e.g. kubeflow=plant-3,azureml=eu', {
     required: false,
   }),
-  setting('AWS_REGION', 'serving', 'Region of the security token service', {
-    required: false,
-  }),
+  setting('AWS_REGION', 'serving', 'Region of the security token service', { required: false }),
   setting('SLUICE_AWS_ROLE_ARN', 'serving', 'Role that Sluice assumes by its Entra token', { required: false }),
   setting('SLUICE_AWS_AUDIENCE', 'serving', 'Audience that the AWS identity provider expects (api://aws-sagemaker)', { required: false }),
   setting('SLUICE_ARM_ENDPOINT', 'training', 'Azure Resource Manager; the public cloud without it', { required: false }),
   setting('AZUREML_SUBSCRIPTION_ID', 'training', 'Subscription of the Azure ML workspace', { required: false }),
   setting('AZUREML_RESOURCE_GROUP', 'training', 'Resource group of the workspace', { required: false }),
-  setting('AZUREML_WORKSPACE', 'training', 'Name of the workspace', {
-    required: false,
-  }),
+  setting('AZUREML_WORKSPACE', 'training', 'Name of the workspace', { required: false }),
   setting('AZUREML_DATASTORE', 'training', 'Datastore of the workspace on the store’s container; without it the workspace does not train', {
     required: false,
   }),
   setting('AZUREML_COMPUTE', 'training', 'Compute of the workspace that trains (default serverless)', { required: false }),
   setting('AZUREML_JOB_CLIENT_ID', 'training', 'Client id of the user-assigned identity that jobs run as', { required: false }),
   setting('AZUREML_API_VERSION', 'training', 'api-version of Azure ML (default 2025-12-01)', { required: false }),
+  setting('AZUREML_EVENTS', 'training', 'true: the workspace’s events about jobs are told to the landing queue (default false)', {
+    required: false,
+  }),
   setting('AZUREML_REGISTRY', 'training', 'Azure ML registry that models go to prod by', { required: false }),
   setting('DATAFACTORY_SUBSCRIPTION_ID', 'data', 'Subscription of the Data Factory that brings data in from the premises', {
     required: false,
   }),
   setting('DATAFACTORY_RESOURCE_GROUP', 'data', 'Resource group of the Data Factory', { required: false }),
-  setting('DATAFACTORY_NAME', 'data', 'Name of the Data Factory', {
-    required: false,
-  }),
+  setting('DATAFACTORY_NAME', 'data', 'Name of the Data Factory', { required: false }),
   setting('SLUICE_LINEAGE_URL', 'operations', 'Address that takes OpenLineage events', { required: false }),
   setting('SLUICE_LINEAGE_AUDIENCE', 'operations', 'Audience of the bearer token for the lineage address; none without it', {
     required: false,
@@ -142,24 +154,14 @@ export const SETTINGS: readonly Setting[] = [
 const url = z.url({ protocol: /^https?$/ });
 const text = z.string().min(1).nullable();
 const volume = z.string().regex(/^\/Volumes(\/[A-Za-z0-9_.-]+){3,}$/, 'expected /Volumes/CATALOG/SCHEMA/NAME');
+const flag = z.enum(['true', 'false'], 'expected true or false').transform((value) => value === 'true');
 const endpoint = z.union([z.strictObject({ connectionString: z.string().min(1) }), z.strictObject({ uri: url })]);
 
 const Config = z.strictObject({
-  lake: z.strictObject({
-    blob: endpoint,
-    account: z.string().regex(/^[a-z0-9]{3,24}$/),
-    container: z.string().min(3),
-  }),
-  events: z.strictObject({ queue: endpoint }),
-  state: z.strictObject({
-    blob: endpoint,
-    table: endpoint,
-    container: z.string().min(3),
-  }),
-  refine: z.strictObject({
-    workDir: z.string().nullable(),
-    memoryLimitMb: z.coerce.number().int().min(128).max(16_384),
-  }),
+  lake: z.strictObject({ blob: endpoint, account: z.string().regex(/^[a-z0-9]{3,24}$/), container: z.string().min(3) }),
+  events: z.strictObject({ queue: endpoint, store: flag }),
+  state: z.strictObject({ blob: endpoint, table: endpoint, container: z.string().min(3) }),
+  refine: z.strictObject({ workDir: z.string().nullable(), memoryLimitMb: z.coerce.number().int().min(128).max(16_384) }),
   handOver: z
     .strictObject({
       aboveMb: z.coerce.number().min(0),
@@ -172,12 +174,10 @@ const Config = z.strictObject({
   poll: z.strictObject({
     firstSeconds: z.coerce.number().min(0.2),
     maxSeconds: z.coerce.number().min(0.2),
+    /** Of a job of whose end an event tells. */
+    maxHintedSeconds: z.coerce.number().min(0.2),
   }),
-  api: z.strictObject({
-    issuer: z.string().min(1),
-    audience: z.string().min(1),
-    jwksUri: url,
-  }),
+  api: z.strictObject({ issuer: z.string().min(1), audience: z.string().min(1), jwksUri: url }),
   identity: z.strictObject({ clientId: z.uuid().nullable() }),
   kubeflow: z
     .strictObject({
@@ -192,33 +192,23 @@ const Config = z.strictObject({
       pullSecrets: text,
       pipelineRoot: text,
       siteClaim: text,
+      runtimeClassLabel: z
+        .string()
+        .regex(/^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'expected the key of a label')
+        .nullable(),
+      enclaveResource: z
+        .strictObject({ name: z.string(), quantity: z.string() }, 'expected NAME=QUANTITY, e.g. sgx.intel.com/epc=512Mi')
+        .nullable(),
+      aws: z.strictObject({ roleArn: z.string().startsWith('arn:'), region: z.string().min(1), audience: z.string().min(1) }).nullable(),
     })
     .nullable(),
   kubernetes: z.strictObject({ url, audience: text, caFile: text }).nullable(),
   databricks: z
-    .strictObject({
-      url,
-      cluster: z.string().min(1),
-      storeVolume: volume,
-      wheels: volume,
-      audience: z.string().min(1),
-    })
+    .strictObject({ url, cluster: z.string().min(1), storeVolume: volume, wheels: volume, audience: z.string().min(1) })
     .nullable(),
-  local: z
-    .strictObject({
-      jobs: z.string().min(1),
-      components: z.string().min(1),
-      python: text,
-    })
-    .nullable(),
+  local: z.strictObject({ jobs: z.string().min(1), components: z.string().min(1), python: text }).nullable(),
   residency: z.partialRecord(BackendName, z.array(Name)),
-  aws: z
-    .strictObject({
-      region: z.string().min(1),
-      roleArn: z.string().startsWith('arn:'),
-      audience: z.string().min(1),
-    })
-    .nullable(),
+  aws: z.strictObject({ region: z.string().min(1), roleArn: z.string().startsWith('arn:'), audience: z.string().min(1) }).nullable(),
   azureml: z
     .strictObject({
       armEndpoint: url,
@@ -230,6 +220,7 @@ const Config = z.strictObject({
       jobClientId: z.uuid().nullable(),
       apiVersion: z.iso.date(),
       registry: text,
+      events: flag,
     })
     .nullable(),
   datafactory: z
@@ -241,11 +232,7 @@ const Config = z.strictObject({
     })
     .nullable(),
   topic: url.nullable(),
-  lineage: z.strictObject({
-    url: url.nullable(),
-    audience: z.string().nullable(),
-    file: z.string().nullable(),
-  }),
+  lineage: z.strictObject({ url: url.nullable(), audience: z.string().nullable(), file: z.string().nullable() }),
 });
 export type Config = z.infer<typeof Config>;
 
@@ -291,8 +278,17 @@ export function loadConfig(environment: Environment = process.env): Config {
       jobClientId: 'AZUREML_JOB_CLIENT_ID',
       apiVersion: 'AZUREML_API_VERSION',
       registry: 'AZUREML_REGISTRY',
+      events: 'AZUREML_EVENTS',
     },
-    ['SLUICE_ARM_ENDPOINT', 'AZUREML_DATASTORE', 'AZUREML_COMPUTE', 'AZUREML_JOB_CLIENT_ID', 'AZUREML_API_VERSION', 'AZUREML_REGISTRY'],
+    [
+      'SLUICE_ARM_ENDPOINT',
+      'AZUREML_DATASTORE',
+      'AZUREML_COMPUTE',
+      'AZUREML_JOB_CLIENT_ID',
+      'AZUREML_API_VERSION',
+      'AZUREML_REGISTRY',
+      'AZUREML_EVENTS',
+    ],
   );
   const datafactory = group(
     {
@@ -313,6 +309,32 @@ export function loadConfig(environment: Environment = process.env): Config {
     },
     ['DATABRICKS_AUDIENCE'],
   );
+  const kubeflow = group(
+    {
+      url: 'KUBEFLOW_URL',
+      namespace: 'KUBEFLOW_NAMESPACE',
+      audience: 'KUBEFLOW_TOKEN_AUDIENCE',
+      caFile: 'KUBEFLOW_CA_FILE',
+      serviceAccount: 'KUBEFLOW_SERVICE_ACCOUNT',
+      pullSecrets: 'KUBEFLOW_PULL_SECRETS',
+      pipelineRoot: 'KUBEFLOW_PIPELINE_ROOT',
+      siteClaim: 'KUBEFLOW_SITE_CLAIM',
+      runtimeClassLabel: 'KUBEFLOW_RUNTIME_CLASS_LABEL',
+    },
+    [
+      'KUBEFLOW_TOKEN_AUDIENCE',
+      'KUBEFLOW_CA_FILE',
+      'KUBEFLOW_SERVICE_ACCOUNT',
+      'KUBEFLOW_PULL_SECRETS',
+      'KUBEFLOW_PIPELINE_ROOT',
+      'KUBEFLOW_SITE_CLAIM',
+      'KUBEFLOW_RUNTIME_CLASS_LABEL',
+    ],
+  );
+  const podAws = group({ roleArn: 'KUBEFLOW_AWS_ROLE_ARN', region: 'KUBEFLOW_AWS_REGION', audience: 'KUBEFLOW_AWS_AUDIENCE' }, [
+    'KUBEFLOW_AWS_REGION',
+    'KUBEFLOW_AWS_AUDIENCE',
+  ]);
   const handOver = group(
     {
       aboveMb: 'SLUICE_HANDOVER_MB',
@@ -324,88 +346,45 @@ export function loadConfig(environment: Environment = process.env): Config {
     ['SLUICE_HANDOVER_PIPELINE', 'SLUICE_HANDOVER_IMAGE', 'SLUICE_HANDOVER_DEADLINE'],
   );
   const raw = {
-    lake: {
-      blob: service('Lake', 'blobServiceUri'),
-      account: get('SLUICE_LAKE_ACCOUNT'),
-      container: get('SLUICE_LAKE_CONTAINER'),
-    },
-    events: { queue: service('LandingEvents', 'queueServiceUri') },
+    lake: { blob: service('Lake', 'blobServiceUri'), account: get('SLUICE_LAKE_ACCOUNT'), container: get('SLUICE_LAKE_CONTAINER') },
+    events: { queue: service('LandingEvents', 'queueServiceUri'), store: or('SLUICE_STORE_EVENTS', 'false') },
     state: {
       blob: service('State', 'blobServiceUri'),
       table: service('State', 'tableServiceUri'),
       container: or('SLUICE_STORE_CONTAINER', 'sluice'),
     },
-    refine: {
-      workDir: orNull('SLUICE_WORK_DIR'),
-      memoryLimitMb: or('SLUICE_MEMORY_LIMIT_MB', '512'),
-    },
+    refine: { workDir: orNull('SLUICE_WORK_DIR'), memoryLimitMb: or('SLUICE_MEMORY_LIMIT_MB', '512') },
     handOver: handOver && { ...handOver, deadline: handOver.deadline ?? '6h' },
     poll: {
       firstSeconds: or('SLUICE_POLL_FIRST_SECONDS', '5'),
       maxSeconds: or('SLUICE_POLL_MAX_SECONDS', '60'),
+      maxHintedSeconds: or('SLUICE_POLL_MAX_SECONDS', '600'),
     },
-    api: {
-      issuer: get('SLUICE_TOKEN_ISSUER'),
-      audience: get('SLUICE_TOKEN_AUDIENCE'),
-      jwksUri: get('SLUICE_JWKS_URI'),
-    },
+    api: { issuer: get('SLUICE_TOKEN_ISSUER'), audience: get('SLUICE_TOKEN_AUDIENCE'), jwksUri: get('SLUICE_JWKS_URI') },
     identity: { clientId: orNull('SLUICE_CLIENT_ID') },
-    kubeflow: group(
-      {
-        url: 'KUBEFLOW_URL',
-        namespace: 'KUBEFLOW_NAMESPACE',
-        audience: 'KUBEFLOW_TOKEN_AUDIENCE',
-        caFile: 'KUBEFLOW_CA_FILE',
-        serviceAccount: 'KUBEFLOW_SERVICE_ACCOUNT',
-        pullSecrets: 'KUBEFLOW_PULL_SECRETS',
-        pipelineRoot: 'KUBEFLOW_PIPELINE_ROOT',
-        siteClaim: 'KUBEFLOW_SITE_CLAIM',
-      },
-      [
-        'KUBEFLOW_TOKEN_AUDIENCE',
-        'KUBEFLOW_CA_FILE',
-        'KUBEFLOW_SERVICE_ACCOUNT',
-        'KUBEFLOW_PULL_SECRETS',
-        'KUBEFLOW_PIPELINE_ROOT',
-        'KUBEFLOW_SITE_CLAIM',
-      ],
-    ),
-    kubernetes: group(
-      {
-        url: 'KUBERNETES_URL',
-        audience: 'KUBERNETES_TOKEN_AUDIENCE',
-        caFile: 'KUBERNETES_CA_FILE',
-      },
-      ['KUBERNETES_TOKEN_AUDIENCE', 'KUBERNETES_CA_FILE'],
-    ),
-    databricks: databricks && {
-      ...databricks,
-      audience: databricks.audience ?? DATABRICKS_APPLICATION,
+    kubeflow: kubeflow && {
+      ...kubeflow,
+      enclaveResource: enclaveResourceOf(orNull('KUBEFLOW_ENCLAVE_RESOURCE')),
+      aws: podAws && { ...podAws, region: podAws.region ?? get('AWS_REGION'), audience: podAws.audience ?? 'sts.amazonaws.com' },
     },
-    local: group(
-      {
-        jobs: 'SLUICE_LOCAL_JOBS',
-        components: 'SLUICE_LOCAL_COMPONENTS',
-        python: 'SLUICE_LOCAL_PYTHON',
-      },
-      ['SLUICE_LOCAL_PYTHON'],
-    ),
+    kubernetes: group({ url: 'KUBERNETES_URL', audience: 'KUBERNETES_TOKEN_AUDIENCE', caFile: 'KUBERNETES_CA_FILE' }, [
+      'KUBERNETES_TOKEN_AUDIENCE',
+      'KUBERNETES_CA_FILE',
+    ]),
+    databricks: databricks && { ...databricks, audience: databricks.audience ?? DATABRICKS_APPLICATION },
+    local: group({ jobs: 'SLUICE_LOCAL_JOBS', components: 'SLUICE_LOCAL_COMPONENTS', python: 'SLUICE_LOCAL_PYTHON' }, [
+      'SLUICE_LOCAL_PYTHON',
+    ]),
     residency: residencyOf(or('SLUICE_RESIDENCY', '')),
-    aws: group({
-      region: 'AWS_REGION',
-      roleArn: 'SLUICE_AWS_ROLE_ARN',
-      audience: 'SLUICE_AWS_AUDIENCE',
-    }),
+    aws: group({ region: 'AWS_REGION', roleArn: 'SLUICE_AWS_ROLE_ARN', audience: 'SLUICE_AWS_AUDIENCE' }),
     azureml: azureml && {
       ...azureml,
       armEndpoint: azureml.armEndpoint ?? PUBLIC_ARM,
       compute: azureml.compute ?? 'serverless',
       apiVersion: azureml.apiVersion ?? '2025-12-01',
+      events: azureml.events ?? 'false',
     },
-    datafactory: datafactory && {
-      ...datafactory,
-      armEndpoint: datafactory.armEndpoint ?? PUBLIC_ARM,
-    },
+    datafactory: datafactory && { ...datafactory, armEndpoint: datafactory.armEndpoint ?? PUBLIC_ARM },
     topic: orNull('SLUICE_TOPIC_ENDPOINT'),
     lineage: {
       url: orNull('SLUICE_LINEAGE_URL'),
@@ -415,10 +394,9 @@ export function loadConfig(environment: Environment = process.env): Config {
   };
   const parsed = Config.safeParse(raw);
   if (!parsed.success) {
-    const found = parsed.error.issues.map((issue) => ({
-      name: nameOf(issue.path),
-      message: issue.message,
-    }));
+    const all = parsed.error.issues.map((issue) => ({ name: nameOf(issue.path), message: issue.message }));
+    // One setting may be two values here.
+    const found = all.filter(({ name }, index) => all.findIndex((other) => other.name === name) === index);
     // What is missing has its sentence already.
     const told = problems.join(' ');
     problems.push(...found.filter(({ name }) => !told.includes(name)).map(({ name, message }) => `${name}: ${message}`));
@@ -438,11 +416,20 @@ function residencyOf(text: string): Record<string, string[]> {
   return places;
 }
 
+/** `sgx.intel.com/epc=512Mi` → the resource and how much of it; Kubernetes counts extended resources in whole numbers. */
+function enclaveResourceOf(text: string | null): unknown {
+  if (text === null) return null;
+  const [, name, quantity] = /^([a-z0-9][a-z0-9.-]{0,200}\/[A-Za-z0-9][A-Za-z0-9._-]{0,62})=([1-9][0-9]*([kMGT]i?|Ki)?)$/.exec(text) ?? [];
+  return name === undefined || quantity === undefined ? text : { name, quantity };
+}
+
 /** The setting's name for a place in the configuration, so that the message names what a person can set. Values are never shown. */
 function nameOf(path: readonly PropertyKey[]): string {
   const names: Record<string, string> = {
     'lake.blob': 'Lake__blobServiceUri',
     'events.queue': 'LandingEvents__queueServiceUri',
+    'events.store': 'SLUICE_STORE_EVENTS',
+    'azureml.events': 'AZUREML_EVENTS',
     'state.blob': 'State__blobServiceUri',
     'state.table': 'State__tableServiceUri',
     'state.container': 'SLUICE_STORE_CONTAINER',
@@ -459,7 +446,12 @@ function nameOf(path: readonly PropertyKey[]): string {
     'handOver.deadline': 'SLUICE_HANDOVER_DEADLINE',
     'poll.firstSeconds': 'SLUICE_POLL_FIRST_SECONDS',
     'poll.maxSeconds': 'SLUICE_POLL_MAX_SECONDS',
+    'poll.maxHintedSeconds': 'SLUICE_POLL_MAX_SECONDS',
     'kubeflow.serviceAccount': 'KUBEFLOW_SERVICE_ACCOUNT',
+    'kubeflow.runtimeClassLabel': 'KUBEFLOW_RUNTIME_CLASS_LABEL',
+    'kubeflow.enclaveResource': 'KUBEFLOW_ENCLAVE_RESOURCE',
+    'kubeflow.aws.roleArn': 'KUBEFLOW_AWS_ROLE_ARN',
+    'kubeflow.aws.region': 'KUBEFLOW_AWS_REGION',
     'kubernetes.url': 'KUBERNETES_URL',
     'databricks.url': 'DATABRICKS_URL',
     'databricks.storeVolume': 'DATABRICKS_STORE_VOLUME',

@@ -73,9 +73,9 @@ describe.skipIf(bicep === null)('the compiled template', () => {
     const subscriptions = ofType('Microsoft.EventGrid/systemTopics/eventSubscriptions');
     const bySystem = { identity: { type: 'SystemAssigned' } };
 
-    expect(topics.map(({ identity }) => identity?.type)).toEqual(['SystemAssigned', 'SystemAssigned']);
-    // One in the loop over the layers, one for the workspace.
-    expect(subscriptions).toHaveLength(2);
+    expect(topics.map(({ identity }) => identity?.type)).toEqual(['SystemAssigned', 'SystemAssigned', 'SystemAssigned']);
+    // One in the loop over the layers, one of the store, one for the workspace.
+    expect(subscriptions).toHaveLength(3);
     for (const { properties } of subscriptions) {
       expect(properties).toMatchObject({ deliveryWithResourceIdentity: bySystem, deadLetterWithResourceIdentity: bySystem });
       expect(properties).not.toHaveProperty('destination');

@@ -75,7 +75,9 @@ describe('Bicep sources', () => {
     const topics = resourcesOf('Microsoft.EventGrid/systemTopics', files);
     const subscriptions = resourcesOf('Microsoft.EventGrid/systemTopics/eventSubscriptions', files);
 
-    expect(topics.map(({ file }) => file)).toEqual(['modules/events/landing.bicep', 'modules/events/workspace-events.bicep']);
+    expect(topics.map(({ file }) => file)).toEqual([
+      ...['modules/events/landing.bicep', 'modules/events/report-events.bicep', 'modules/events/workspace-events.bicep'],
+    ]);
     for (const { body } of topics) expect(body).toContain("identity: { type: 'SystemAssigned' }");
     expect(subscriptions.map(({ file }) => file)).toEqual(['modules/events/queue-subscription.bicep']);
     expect(subscriptions[0]?.body).toContain('deliveryWithResourceIdentity');

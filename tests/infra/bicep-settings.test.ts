@@ -7,6 +7,8 @@ import { cloudConfig, LOCAL } from '../../local/stack/cloud-config.ts';
 import { toSignal } from '../../shared/adapters/eventgrid/signals.ts';
 import { loadConfig, SETTINGS } from '../../shared/config/config.ts';
 import { instanceId, trialJobName } from '../../shared/decisions/identity.ts';
+import { jobOfReport } from '../../shared/decisions/report-landed.ts';
+import { REPORT, runFolder, trainingExports } from '../../shared/decisions/training-plan.ts';
 import { appSettings, bicepFile } from './bicep-files.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -47,6 +49,11 @@ function sample(name: string): string {
     AZUREML_JOB_CLIENT_ID: LOCAL.identity.clientId,
     AZUREML_API_VERSION: '2025-12-01',
     KUBEFLOW_SERVICE_ACCOUNT: 'sluice/sluice-control',
+    KUBEFLOW_RUNTIME_CLASS_LABEL: 'sluice/runtime-class',
+    KUBEFLOW_ENCLAVE_RESOURCE: 'sgx.intel.com/epc=512Mi',
+    KUBEFLOW_AWS_ROLE_ARN: LOCAL.promoterRole,
+    SLUICE_STORE_EVENTS: 'true',
+    AZUREML_EVENTS: 'true',
     DATABRICKS_STORE_VOLUME: LOCAL.storeVolume,
     DATABRICKS_WHEELS: LOCAL.wheels,
     SLUICE_RESIDENCY: 'kubeflow=plant-3,azureml=eu',
@@ -146,6 +153,22 @@ describe('names on both sides', () => {
     expect(layers).toEqual(subscriptions);
     expect(landing).toContain("name: 'sluice-${layer.name}'");
     expect(bicepFile('modules/events/queue-subscription.bicep').code).toContain("eventDeliverySchema: 'CloudEventSchemaV1_0'");
+  });
+
+  it('are the same for the reports that the store speaks of', () => {
+    const events = bicepFile('modules/events/report-events.bicep').code;
+    const valueIn = (name: string): string => new RegExp(`${name}: '([^']*)'`).exec(events)?.[1] ?? '';
+    const begins = valueIn('subjectBeginsWith').replace('${storeContainer}', valueOf('storeContainer') ?? '');
+    const runId = instanceId('train', 'credit', 'a'.repeat(64), 1);
+    const planned = trainingExports(runFolder(runId), { component: 'c', keep: [] } as never).filter(({ file }) => file === REPORT);
+
+    expect(planned.length).toBeGreaterThan(1);
+    for (const { storePath } of planned) {
+      const subject = `/blobServices/default/containers/${LOCAL.storeContainer}/blobs/${storePath}`;
+      expect([subject.startsWith(begins), subject.endsWith(valueIn('subjectEndsWith'))]).toEqual([true, true]);
+      expect(jobOfReport(storePath)).toBe(runId);
+    }
+    expect(main).toContain("module reportEvents 'modules/events/report-events.bicep' = {");
   });
 
   it('are the same for the jobs that the workspace speaks of', () => {

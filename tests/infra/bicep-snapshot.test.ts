@@ -40,6 +40,11 @@ param kubeflow = {
   pullSecrets: 'one,two'
   pipelineRoot: 's3://runs'
   siteClaim: 'site'
+  runtimeClassLabel: 'sluice/runtime-class'
+  enclaveResource: 'sgx.intel.com/epc=512Mi'
+  awsRoleArn: 'arn:aws:iam::123456789012:role/sluice-train'
+  awsRegion: 'eu-central-1'
+  awsAudience: 'sts.amazonaws.com'
 }
 param kubernetes = { url: 'https://cluster.example', tokenAudience: 'aks', caFile: 'cluster.pem' }
 param databricks = { url: 'https://adb.example', clusterId: 'c-1', storeVolume: '/Volumes/a/b/c', wheels: '/Volumes/a/b/w', audience: 'dbx' }
@@ -86,16 +91,18 @@ describe.skipIf(bicep === null)('what would be deployed', () => {
   const optional = Object.entries(appSettings()).flatMap(([block, names]) => (/^(host|core|telemetry)/.test(block) ? [] : names));
 
   it(
-    named('is one lake with three subscriptions and no optional setting where nothing is asked for'),
+    named('is one lake with three subscriptions, one of the store, and no optional setting where nothing is asked for'),
     async () => {
       const least = await snapshot(LEAST);
 
-      expect(ofType(least, 'Microsoft.EventGrid/systemTopics')).toHaveLength(1);
-      expect(ofType(least, 'Microsoft.EventGrid/systemTopics/eventSubscriptions').map(({ name }) => name.split('/')[1])).toEqual([
-        ...['sluice-bronze', 'sluice-silver', 'sluice-gold'],
-      ]);
+      expect(ofType(least, 'Microsoft.EventGrid/systemTopics')).toHaveLength(2);
+      expect(
+        ofType(least, 'Microsoft.EventGrid/systemTopics/eventSubscriptions')
+          .map(({ name }) => name.split('/')[1])
+          .sort(),
+      ).toEqual(['sluice-bronze', 'sluice-gold', 'sluice-reports', 'sluice-silver']);
       expect(ofType(least, 'Microsoft.Authorization/roleDefinitions')).toEqual([]);
-      expect(ofType(least, 'Microsoft.Authorization/roleAssignments')).toHaveLength(7);
+      expect(ofType(least, 'Microsoft.Authorization/roleAssignments')).toHaveLength(9);
       expect(optional.filter((name) => settings(least).includes(`'${name}'`))).toEqual([]);
     },
     70_000,
@@ -109,7 +116,7 @@ describe.skipIf(bicep === null)('what would be deployed', () => {
 
       expect(optional.length).toBeGreaterThan(30);
       expect(optional.filter((name) => !settings(most).includes(`'${name}'`))).toEqual([]);
-      expect(ofType(most, 'Microsoft.EventGrid/systemTopics/eventSubscriptions')).toHaveLength(4);
+      expect(ofType(most, 'Microsoft.EventGrid/systemTopics/eventSubscriptions')).toHaveLength(5);
       expect(below('/resourceGroups/ml/')).toEqual(
         expect.arrayContaining(['Microsoft.EventGrid/systemTopics', 'Microsoft.EventGrid/systemTopics/eventSubscriptions']),
       );
@@ -118,7 +125,7 @@ describe.skipIf(bicep === null)('what would be deployed', () => {
         'Microsoft.Authorization/roleAssignments',
       ]);
       // Two of the workspace, two of its topic, one of the factory, two of the store's users, one of the lake's.
-      expect(ofType(most, 'Microsoft.Authorization/roleAssignments')).toHaveLength(7 + 2 + 2 + 1 + 2 + 1);
+      expect(ofType(most, 'Microsoft.Authorization/roleAssignments')).toHaveLength(9 + 2 + 2 + 1 + 2 + 1);
     },
     70_000,
   );

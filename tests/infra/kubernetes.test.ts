@@ -6,12 +6,16 @@ import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { LOCAL } from '../../local/stack/cloud-config.ts';
-import { awsPodDefault } from '../../shared/adapters/kubeflow/platform.ts';
+import type { GraphTask } from '../../shared/adapters/kubeflow/graph.ts';
+import type { Nodes } from '../../shared/contracts/pipeline/train.ts';
+import { awsPodDefault, executorConfig } from '../../shared/adapters/kubeflow/platform.ts';
 
 const root = join(import.meta.dirname, '../..');
 const base = join(root, 'infra/kubernetes/base');
 const machines = join(root, 'infra/kubernetes/machines');
 const awsIdentity = join(root, 'infra/kubernetes/aws-identity');
+const runtimeClass = join(root, 'infra/kubernetes/runtime-class');
+const enclave = join(root, 'infra/kubernetes/enclave');
 const overlay = join(root, 'infra/kubernetes/overlays/example');
 
 const Metadata = z.strictObject({
@@ -87,8 +91,8 @@ type Manifest = z.infer<typeof Manifest>;
 type Kind<Name extends Manifest['kind']> = Extract<Manifest, { kind: Name }>;
 
 const Kustomization = z.strictObject({
-  apiVersion: z.literal('kustomize.config.k8s.io/v1beta1'),
-  kind: z.literal('Kustomization'),
+  apiVersion: z.enum(['kustomize.config.k8s.io/v1beta1', 'kustomize.config.k8s.io/v1alpha1']),
+  kind: z.enum(['Kustomization', 'Component']),
   namespace: z.string().optional(),
   resources: z.array(z.string()).min(1),
   patches: z.array(z.strictObject({ target: z.record(z.string(), z.string()), patch: z.string() })).optional(),
@@ -111,7 +115,7 @@ const ofKind = <Name extends Manifest['kind']>(kind: Name): Kind<Name>[] =>
 const role = (name: string) => ofKind('Role').find(({ metadata }) => metadata.name === name)?.rules ?? [];
 
 describe('the base', () => {
-  it.each(['base', 'machines', 'aws-identity'])('takes in every file of its folder, as %s does', (name) => {
+  it.each(['base', 'machines', 'aws-identity', 'runtime-class', 'enclave'])('takes in every file of its folder, as %s does', (name) => {
     const folder = join(root, 'infra/kubernetes', name);
     const files = readdirSync(folder).filter((file) => file !== 'kustomization.yaml');
 
@@ -270,6 +274,53 @@ describe('the AWS identity of sending steps', () => {
     expect(role('sluice-watch').find(({ resources }) => resources.includes('poddefaults'))?.resourceNames).toEqual([
       (found as { metadata: { name: string } }).metadata.name,
     ]);
+  });
+});
+
+describe('what the cluster adds to a pod by its label', () => {
+  const nodes = { selector: {}, tolerations: [], minimum: 1, enclave: 'gramine', runtimeClass: 'kata-qemu-tdx' } satisfies Nodes;
+  const pods = { runtimeClassLabel: 'sluice/runtime-class', enclaveResource: { name: 'sgx.intel.com/epc', quantity: '512Mi' } };
+  const task = { name: 'train', kind: 'own', cpu: 1, readsSite: false, sends: false } as GraphTask;
+  const { labels } = executorConfig({ nodes }, task, pods).podMetadata;
+
+  it('is its runtime class, which the pod is not made without', () => {
+    const [policy, ...more] = documentsOf(runtimeClass) as Record<string, unknown>[];
+    const key = 'sluice/runtime-class';
+
+    expect(more).toEqual([]);
+    expect(labels[key]).toBe(nodes.runtimeClass);
+    expect(policy).toMatchObject({
+      apiVersion: 'kyverno.io/v1',
+      kind: 'Policy',
+      metadata: { namespace: LOCAL.namespace },
+      spec: {
+        failurePolicy: 'Fail',
+        rules: [
+          {
+            match: {
+              any: [
+                { resources: { kinds: ['Pod'], operations: ['CREATE'], selector: { matchExpressions: [{ key, operator: 'Exists' }] } } },
+              ],
+            },
+            mutate: { patchStrategicMerge: { spec: { runtimeClassName: `{{ request.object.metadata.labels."${key}" }}` } } },
+          },
+        ],
+      },
+    });
+  });
+
+  it('is the way to the quote service in an enclave, which the level of the base would refuse', () => {
+    const [found, ...more] = documentsOf(enclave) as { spec: { selector: { matchLabels: Record<string, string> } } }[];
+    const { kind, patches = [] } = kustomization(enclave);
+
+    expect(more).toEqual([]);
+    expect(kind).toBe('Component');
+    expect(labels).toMatchObject(found?.spec.selector.matchLabels ?? { none: 'found' });
+    expect(executorConfig({ nodes }, { ...task, kind: 'export' }, pods).podMetadata.labels).not.toHaveProperty('sluice/enclave');
+    expect(patches.map(({ target }) => target)).toEqual([{ version: 'v1', kind: 'Namespace', name: LOCAL.namespace }]);
+    const path = '/metadata/labels/pod-security.kubernetes.io~1enforce';
+    expect(parse(patches[0]?.patch ?? '')).toEqual([{ op: 'replace', path, value: 'privileged' }]);
+    expect(ofKind('Namespace')[0]?.metadata.labels).toHaveProperty(['pod-security.kubernetes.io/enforce']);
   });
 });
 

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../kit/clock.ts';
 import type { ClusterOptions, NodeOptions } from './options.ts';
+import { podProblem } from './pod-rules.ts';
 import { fits, whyNoNode } from './scheduling.ts';
 import { createServiceAccountTokens, type ServiceAccountTokens } from './tokens.ts';
 
@@ -265,6 +266,8 @@ export function createCluster(options: ClusterOptions = {}): Cluster {
     createPod(spec, logFile) {
       const wanted = options.runtimeClassLabel === undefined ? undefined : spec.labels[options.runtimeClassLabel];
       const runtimeClassName = spec.runtimeClassName ?? wanted;
+      const problem = podProblem({ ...spec, ...(runtimeClassName === undefined ? {} : { runtimeClassName }) });
+      if (problem !== undefined) throw new PodRefused(problem);
       if (runtimeClassName !== undefined && !runtimeClasses.has(runtimeClassName)) {
         throw new PodRefused(`pods "${spec.name}" is forbidden: pod rejected: RuntimeClass "${runtimeClassName}" not found`);
       }

@@ -4,7 +4,7 @@ import type { JobSpec } from '../../contracts/training.ts';
 import type { Kubernetes } from '../../clients/kubernetes.ts';
 import type { Availability } from '../../ports/training-backend.ts';
 import { Node, PodDefault, RuntimeClass, type Taint } from './kubernetes-wire.ts';
-import { awsPodDefault, POD_DEFAULT, type PodOptions } from './platform.ts';
+import { awsPodDefault, POD_DEFAULT, type PodOptions, runtimeClassLack } from './platform.ts';
 
 type Asked = NonNullable<JobSpec['nodes']>;
 type Toleration = {
@@ -18,7 +18,7 @@ type Toleration = {
 interface Room {
   cpu: number;
   memoryGiB: number;
-  resource?: string;
+  resource?: { name: string; quantity: string };
 }
 
 const missing = (what: string): Availability => ({ available: false, missing: what });
@@ -37,8 +37,12 @@ export async function nodesAvailable(
     );
   }
   if (nodes.enclave === 'gramine' && !options.enclaveResource) {
-    return missing('enclave: gramine is asked for, and the Kubeflow backend has no enclaveResource: without it a pod is not in an enclave');
+    return missing(
+      'enclave: gramine is asked for, and KUBEFLOW_ENCLAVE_RESOURCE says nothing (e.g. sgx.intel.com/epc=512Mi): without it a pod is not in an enclave',
+    );
   }
+  const lack = runtimeClassLack(nodes, options);
+  if (lack !== null) return missing(`Kubeflow Pipelines cannot give a job ${lack}`);
   const runtime = nodes.runtimeClass === undefined ? null : await runtimeClass(kubernetes, nodes.runtimeClass);
   if (nodes.runtimeClass !== undefined && !runtime) return missing(`the cluster has no runtime class "${nodes.runtimeClass}"`);
   const selector = { ...nodes.selector, ...runtime?.scheduling?.nodeSelector };
@@ -55,7 +59,7 @@ export async function nodesAvailable(
   const room: Room = {
     cpu: Math.max(...job.steps.map((step) => step.cpu)),
     memoryGiB: Math.max(...job.steps.map((step) => step.memoryGiB)),
-    ...(nodes.enclave === 'gramine' && options.enclaveResource ? { resource: options.enclaveResource.name } : {}),
+    ...(nodes.enclave === 'gramine' && options.enclaveResource ? { resource: options.enclaveResource } : {}),
   };
   return judged(nodes, selector, found, (node) => problemOf(node, tolerations, room));
 }
@@ -101,9 +105,11 @@ function roomProblem(allocatable: Readonly<Record<string, string | number>>, roo
   if (cpu !== undefined && quantity(cpu) < room.cpu) return `has ${cpu} CPU for pods, a step wants ${room.cpu}`;
   if (memory !== undefined && quantity(memory) < room.memoryGiB * 2 ** 30)
     return `has ${memory} memory for pods, a step wants ${room.memoryGiB}Gi`;
-  if (room.resource !== undefined && quantity(allocatable[room.resource] ?? 0) <= 0)
-    return `offers no ${room.resource}: its device plugin is not there`;
-  return null;
+  if (room.resource === undefined) return null;
+  const { name, quantity: wanted } = room.resource;
+  const offered = allocatable[name] ?? 0;
+  if (quantity(offered) <= 0) return `offers no ${name}: its device plugin is not there`;
+  return quantity(offered) < quantity(wanted) ? `has ${offered} of ${name} for pods, a step wants ${wanted}` : null;
 }
 
 function isReady(node: Node): boolean {

@@ -22,6 +22,8 @@ export const STEP_LABEL = 'sluice/step';
 /** Label of pods that get the AWS identity from the PodDefault `POD_DEFAULT`. */
 export const AWS_LABEL = 'sluice/aws-web-identity';
 export const ENCLAVE_ANNOTATION = 'sluice/enclave';
+/** Label of pods in an enclave: what the cluster adds to them (infra/kubernetes/enclave) goes by it. */
+export const ENCLAVE_LABEL = 'sluice/enclave';
 export const RUNTIME_CLASS_ANNOTATION = 'sluice/runtime-class';
 export const POD_DEFAULT = 'sluice-aws-web-identity';
 const TOKEN_FOLDER = '/var/run/secrets/sluice/aws';
@@ -48,12 +50,8 @@ type Asked = Partial<Pick<JobSpec, 'nodes' | 'timeoutSeconds' | 'rowsStay'>>;
 export function executorConfig(asked: Asked, task: GraphTask, options: PodOptions): ExecutorConfig {
   const { nodes } = asked;
   const runtimeClass = nodes?.runtimeClass;
-  if (runtimeClass !== undefined && options.runtimeClassLabel === undefined) {
-    throw unsupported(
-      `the runtime class "${runtimeClass}": the pipeline format has no runtimeClassName. Let a mutating policy of the cluster set it from a pod label, ` +
-        'and name that label in the settings of the Kubeflow backend (runtimeClassLabel)',
-    );
-  }
+  const lack = runtimeClassLack(nodes, options);
+  if (lack !== null) throw unsupported(lack);
   const annotations = {
     ...(nodes === undefined ? {} : { [ENCLAVE_ANNOTATION]: task.kind === 'own' ? nodes.enclave : 'none' }),
     ...(runtimeClass === undefined ? {} : { [RUNTIME_CLASS_ANNOTATION]: runtimeClass }),
@@ -61,6 +59,7 @@ export function executorConfig(asked: Asked, task: GraphTask, options: PodOption
   const labels = {
     [STEP_LABEL]: task.name.slice(0, 63),
     ...(runtimeClass !== undefined && options.runtimeClassLabel !== undefined ? { [options.runtimeClassLabel]: runtimeClass } : {}),
+    ...(nodes?.enclave === 'gramine' && task.kind === 'own' ? { [ENCLAVE_LABEL]: 'gramine' } : {}),
     ...(options.aws && task.sends ? { [AWS_LABEL]: 'true' } : {}),
   };
   return {
@@ -71,6 +70,21 @@ export function executorConfig(asked: Asked, task: GraphTask, options: PodOption
     ...(task.readsSite ? { pvcMount: [siteMount(options)] } : {}),
     ...(asked.timeoutSeconds === undefined ? {} : { activeDeadlineSeconds: asked.timeoutSeconds }),
   };
+}
+
+/** Why a pod cannot get the runtime class that is asked for; null when it can, or when none is. */
+export function runtimeClassLack(nodes: JobSpec['nodes'], { runtimeClassLabel }: PodOptions): string | null {
+  const asked = nodes?.runtimeClass;
+  if (asked === undefined) return null;
+  // It travels as the value of a label.
+  if (!/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(asked)) {
+    return `the runtime class "${asked}", which is not the name of one: lower-case letters, digits, hyphens and dots`;
+  }
+  if (runtimeClassLabel !== undefined) return null;
+  return (
+    `the runtime class "${asked}": the pipeline format has no runtimeClassName. Let a policy of the cluster set it from a label of the pod ` +
+    '(infra/kubernetes/runtime-class), and name that label in KUBEFLOW_RUNTIME_CLASS_LABEL'
+  );
 }
 
 /** Environment and resources of a task beside its processor and memory. Rejects `kubeflow-unsupported`. */
@@ -96,7 +110,7 @@ function enclaveOf(asked: Asked, task: GraphTask, { enclaveResource }: PodOption
   if (asked.nodes?.enclave !== 'gramine' || task.kind !== 'own') return {};
   if (!enclaveResource) {
     throw unsupported(
-      'enclave: gramine, because no enclave resource is configured (enclaveResource, e.g. sgx.intel.com/epc): without it a pod is on an SGX machine and ' +
+      'enclave: gramine, because no enclave resource is configured (KUBEFLOW_ENCLAVE_RESOURCE, e.g. sgx.intel.com/epc=512Mi): without it a pod is on an SGX machine and ' +
         'not in an enclave',
     );
   }

@@ -33,6 +33,30 @@ test('an empty text counts as not set', () => {
   expect(loadConfig({ ...GOOD, KUBEFLOW_URL: ' ', SLUICE_TOPIC_ENDPOINT: '' })).toMatchObject({ kubeflow: null, topic: null });
 });
 
+test('how pods of Kubeflow are made: the region may be that of AWS, and a longest wait holds with and without events', () => {
+  const kubeflow = { KUBEFLOW_URL: 'http://kfp', KUBEFLOW_NAMESPACE: 'ml', KUBEFLOW_ENCLAVE_RESOURCE: 'sgx.intel.com/epc=512Mi' };
+  const own = { KUBEFLOW_AWS_ROLE_ARN: 'arn:aws:iam::1:role/train', KUBEFLOW_RUNTIME_CLASS_LABEL: 'sluice/runtime-class' };
+  const aws = { AWS_REGION: 'eu-central-1', SLUICE_AWS_ROLE_ARN: 'arn:aws:iam::1:role/serve', SLUICE_AWS_AUDIENCE: 'api://aws' };
+
+  expect(loadConfig({ ...GOOD, ...kubeflow })).toMatchObject({ kubeflow: { aws: null, runtimeClassLabel: null } });
+  expect(loadConfig({ ...GOOD, ...kubeflow, ...own, ...aws, SLUICE_POLL_MAX_SECONDS: '30' })).toMatchObject({
+    kubeflow: {
+      enclaveResource: { name: 'sgx.intel.com/epc', quantity: '512Mi' },
+      runtimeClassLabel: 'sluice/runtime-class',
+      aws: { roleArn: own.KUBEFLOW_AWS_ROLE_ARN, region: 'eu-central-1', audience: 'sts.amazonaws.com' },
+    },
+    poll: { maxSeconds: 30, maxHintedSeconds: 30 },
+  });
+  expect(loadConfig({ ...GOOD, SLUICE_STORE_EVENTS: 'true' })).toMatchObject({
+    poll: { maxSeconds: 60, maxHintedSeconds: 600 },
+    events: { store: true },
+  });
+  expect(problems({ ...kubeflow, KUBEFLOW_AWS_ROLE_ARN: own.KUBEFLOW_AWS_ROLE_ARN })[0]).toMatch(/^KUBEFLOW_AWS_REGION: /);
+  for (const wrong of ['sgx.intel.com/epc', 'epc=512Mi', 'sgx.intel.com/epc=0', 'sgx.intel.com/epc=0.5', 'sgx.intel.com/epc=512m']) {
+    expect(problems({ ...kubeflow, KUBEFLOW_ENCLAVE_RESOURCE: wrong })[0]).toMatch(/^KUBEFLOW_ENCLAVE_RESOURCE: expected NAME=QUANTITY/);
+  }
+});
+
 describe('a problem', () => {
   test('of each kind is told, not only the first', () => {
     const found = problems({
@@ -43,8 +67,8 @@ describe('a problem', () => {
     });
 
     expect(found.map((problem) => problem.split(/[ :]/)[0])).toEqual([
-      'Lake__blobServiceUri',
       'KUBEFLOW_NAMESPACE',
+      'Lake__blobServiceUri',
       'SLUICE_POLL_FIRST_SECONDS',
       'SLUICE_JWKS_URI',
     ]);

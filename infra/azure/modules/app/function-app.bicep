@@ -81,6 +81,8 @@ var coreSettings = {
   SLUICE_LAKE_ACCOUNT: lakeAccountName
   SLUICE_LAKE_CONTAINER: lakeContainer
   SLUICE_STORE_CONTAINER: storeContainer
+  // modules/events/report-events.bicep tells of them.
+  SLUICE_STORE_EVENTS: 'true'
   // Refining gets half of the instance; the host, Node and the worker's own memory need the rest.
   SLUICE_MEMORY_LIMIT_MB: string(instanceMemoryMb / 2)
   SLUICE_TOKEN_ISSUER: '${login}${tenant().tenantId}/v2.0'
@@ -98,6 +100,11 @@ var kubeflowSettings = kubeflow == null
       KUBEFLOW_PULL_SECRETS: kubeflow.?pullSecrets
       KUBEFLOW_PIPELINE_ROOT: kubeflow.?pipelineRoot
       KUBEFLOW_SITE_CLAIM: kubeflow.?siteClaim
+      KUBEFLOW_RUNTIME_CLASS_LABEL: kubeflow.?runtimeClassLabel
+      KUBEFLOW_ENCLAVE_RESOURCE: kubeflow.?enclaveResource
+      KUBEFLOW_AWS_ROLE_ARN: kubeflow.?awsRoleArn
+      KUBEFLOW_AWS_REGION: kubeflow.?awsRegion
+      KUBEFLOW_AWS_AUDIENCE: kubeflow.?awsAudience
     })
 var kubernetesSettings = kubernetes == null
   ? {}
@@ -129,6 +136,7 @@ var azureMlSettings = azureMl == null
       AZUREML_JOB_CLIENT_ID: azureMl.?jobClientId
       AZUREML_API_VERSION: azureMl.?apiVersion
       AZUREML_REGISTRY: azureMl.?registry
+      AZUREML_EVENTS: string(azureMl.?events ?? true)
     })
 var dataFactorySettings = dataFactory == null
   ? {}

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createManualClock } from '../../../../local/cloud/kit/clock.ts';
 import { type Cluster, createCluster, type PodSpec } from '../../../../local/cloud/kubernetes/cluster.ts';
 import { createKubernetesCloud, type KubernetesCloud } from '../../../../local/cloud/kubernetes/kubernetes-cloud.ts';
+import { podProblem } from '../../../../local/cloud/kubernetes/pod-rules.ts';
 
 const NOW = Date.parse('2026-11-22T12:00:00Z');
 const ALL = ['get', 'list', 'create', 'delete'];
@@ -202,7 +203,7 @@ describe('pods', () => {
   it.each([
     [{ tolerations: [] }, /untolerated taint \{sgx/],
     [{ nodeSelector: { intelvm: 'tdx' } }, /didn't match Pod's node affinity/],
-    [{ requests: { 'sgx.intel.com/epc': '10Mi' } }, /Insufficient sgx.intel.com\/epc/],
+    [{ requests: { 'sgx.intel.com/epc': '10Mi' }, limits: { 'sgx.intel.com/epc': '10Mi' } }, /Insufficient sgx.intel.com\/epc/],
   ])('wait with a reason otherwise: %j', async (change, reason) => {
     const { handle, scheduled } = await placed(pod(change));
     const { body } = await call('GET', `/api/v1/namespaces/ml/pods/${handle.record.name}`);
@@ -319,4 +320,23 @@ it('plays planned faults by operation', async () => {
 
   expect((await call('GET', '/api/v1/nodes')).status).toBe(429);
   expect((await call('GET', '/api/v1/nodes')).status).toBe(200);
+});
+
+describe('a pod that the API server takes', () => {
+  const pod = { name: 'p', labels: { step: 'train' }, nodeSelector: {}, requests: {}, limits: {} };
+
+  it.each([
+    ['has amounts of resources that are qualified', { limits: { epc: '1' } }, 'must be a standard resource type or fully qualified'],
+    ['asks for whole ones', { limits: { 'sgx.intel.com/epc': '0.5' } }, 'must be an integer'],
+    ['asks for what can be read', { limits: { cpu: 'much' } }, 'quantities must match'],
+    ['does not overcommit them', { limits: { 'a.io/x': '2' }, requests: { 'a.io/x': '1' } }, 'must be equal to a.io/x limit'],
+    ['has labels that are some', { labels: { runtime: 'Kata TDX' } }, 'a valid label must be'],
+    ['selects nodes by labels that are some', { nodeSelector: { 'a b': 'c' } }, 'name part must consist of'],
+    ['names a runtime class', { runtimeClassName: 'Kata' }, 'a lowercase RFC 1123 subdomain'],
+  ])('%s', (_what, more, words) => {
+    expect(podProblem({ ...pod, ...more })).toContain(words);
+    expect(
+      podProblem({ ...pod, limits: { cpu: '500m', 'sgx.intel.com/epc': '512Mi' }, requests: { 'sgx.intel.com/epc': '512Mi' } }),
+    ).toBeUndefined();
+  });
 });

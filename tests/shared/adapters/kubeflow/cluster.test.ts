@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { NodeOptions } from '../../../../local/cloud/kubernetes/options.ts';
 import { createKubeflowBackend } from '../../../../shared/adapters/kubeflow/backend.ts';
-import { awsPodDefault } from '../../../../shared/adapters/kubeflow/platform.ts';
+import { awsPodDefault, type PodOptions } from '../../../../shared/adapters/kubeflow/platform.ts';
 import { placementWords, type JobSpec, type JobSpecInput } from '../../../../shared/contracts/training.ts';
 import { openSite, scripts, SLUICE, type SiteOptions, type SiteRig } from './site-rig.ts';
 
@@ -23,6 +23,8 @@ const nodes = (more: Partial<NonNullable<JobSpecInput['nodes']>> = {}): JobSpec[
 const works = (name: string, more: Partial<JobSpecInput> = {}) => scripts(name, { train: { script: 'console.log("done")' } }, more);
 const digs = (name: string, more: Partial<JobSpecInput> = {}) =>
   scripts(name, { train: { script: 'console.log("digging"); setInterval(() => {}, 1000)' } }, more);
+
+const ENCLAVES = { enclaveResource: { name: 'sgx.intel.com/epc', quantity: '512Mi' } };
 
 describe('before a job', () => {
   const asked = (more: Parameters<typeof nodes>[0] = {}) => works('x', { nodes: nodes(more) });
@@ -50,7 +52,7 @@ describe('before a job', () => {
     ['a runtime class that is not there', [SGX], { runtimeClass: 'kata-qemu-tdx' }, /no runtime class "kata-qemu-tdx"/],
     ['an enclave without a device plugin', [SGX], { enclave: 'gramine' }, /sgx-1 offers no sgx.intel.com\/epc/],
   ])('says what is missing: %s', async (_name, machines, more, missing) => {
-    const { backend } = open({ nodes: machines, backend: { pods: { enclaveResource: { name: 'sgx.intel.com/epc', quantity: '512Mi' } } } });
+    const { backend } = open({ nodes: machines, backend: { pods: { ...ENCLAVES, runtimeClassLabel: 'site/runtime' } } });
 
     expect(await backend.check(asked(more))).toEqual({ available: false, missing: expect.stringMatching(missing) as string });
   });
@@ -68,6 +70,33 @@ describe('before a job', () => {
     const { backend } = open({ nodes: machines, backend: { pods: { enclaveResource: { name: 'sgx.intel.com/epc', quantity: '512Mi' } } } });
 
     expect(await backend.check(asked(more))).toEqual({ available: true });
+  });
+
+  it.each<[string, PodOptions, Parameters<typeof nodes>[0], string]>([
+    [
+      'the label of no policy',
+      {},
+      { runtimeClass: 'kata-qemu-tdx' },
+      'the runtime class "kata-qemu-tdx": the pipeline format has no runtimeClassName',
+    ],
+    [
+      'a name that is none',
+      { runtimeClassLabel: 'site/runtime' },
+      { runtimeClass: 'Kata TDX' },
+      '"Kata TDX", which is not the name of one',
+    ],
+    ['no resource that makes an enclave', {}, { enclave: 'gramine' }, 'KUBEFLOW_ENCLAVE_RESOURCE says nothing'],
+    [
+      'less enclave memory than a step wants',
+      { enclaveResource: { name: 'sgx.intel.com/epc', quantity: '16Gi' } },
+      { enclave: 'gramine' },
+      'sgx-1 has 8Gi of sgx.intel.com/epc for pods, a step wants 16Gi',
+    ],
+  ])('says before the job that there is %s', async (_name, pods, more, words) => {
+    const machine = { ...SGX, allocatable: { 'sgx.intel.com/epc': '8Gi' } };
+    const { backend } = open({ nodes: [machine], cluster: { runtimeClasses: ['kata-qemu-tdx'] }, backend: { pods } });
+
+    expect(await backend.check(asked(more))).toEqual({ available: false, missing: expect.stringContaining(words) as string });
   });
 
   it('asks nobody about machines where none are asked for', async () => {
@@ -195,6 +224,23 @@ describe('a job on its machines', () => {
       'succeeded',
       policy === undefined ? 'step train runs without the runtime class "kata-qemu-tdx"' : null,
     ]);
+  });
+
+  it('fails as its cluster has it when the class or the resource has gone since the check', async () => {
+    const pods = { runtimeClassLabel: 'site/runtime', enclaveResource: { name: 'sgx.intel.com/epc', quantity: '512Mi' } };
+    const { backend, end, until } = open({ nodes: [SGX], cluster: { runtimeClassLabel: 'site/runtime' }, backend: { pods } });
+    const gone = await backend.submit(works('train-a-1', { nodes: nodes({ runtimeClass: 'kata-qemu-tdx' }) }));
+    const full = await backend.submit(works('train-b-1', { nodes: nodes({ enclave: 'gramine' }) }));
+
+    expect(await end(gone.jobId)).toMatchObject({
+      state: 'failed',
+      reason: expect.stringMatching(/RuntimeClass "kata-qemu-tdx" not found/) as string,
+    });
+    expect(await until(full.jobId, ({ reason }) => reason?.includes('Unschedulable') ?? false)).toMatchObject({
+      state: 'pending',
+      reason: expect.stringContaining('1 Insufficient sgx.intel.com/epc') as string,
+    });
+    await backend.cancel(full.jobId, 'nobody can take it');
   });
 
   it('counts waiting and working apart, by the container and not by KFP', async () => {

@@ -240,7 +240,7 @@ describe('the pod of a task', () => {
   });
 
   it.each([
-    ['a runtime class without a policy', branching({ nodes: { ...nodes, runtimeClass: 'kata-qemu-tdx' } }), /runtimeClassLabel/],
+    ['a runtime class without a policy', branching({ nodes: { ...nodes, runtimeClass: 'kata-qemu-tdx' } }), /KUBEFLOW_RUNTIME_CLASS_LABEL/],
     ['an enclave without its resource', branching({ nodes: { ...nodes, enclave: 'gramine' } }), /not in an enclave/],
     ['data of a site without a volume', branching({ inputs: { gold: [file('a.csv', 'site://ble/a.csv')] } }), /setting site/],
   ])('refuses %s by name', (_name, job, message) => {
