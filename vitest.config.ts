@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -8,5 +9,9 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // By default one core stays with the runner, which is half of a small machine; the files mostly wait for storage and processes.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // What is printed is compared without colours, also where CI asks for them.
+    env: { NO_COLOR: '1', FORCE_COLOR: '0' },
   },
 });

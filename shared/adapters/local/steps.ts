@@ -1,5 +1,6 @@
 // One step of a local job: where it stands by the marks in its folder, and how its program is started.
-import { mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
+import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import type { JobSpec, JobStep } from '../../contracts/training.ts';
@@ -82,27 +83,48 @@ export async function startStep(
 
 /** The last bytes of a step's log; null when it has none. */
 export async function logTail(folder: StepFolder, maxBytes: number): Promise<string | null> {
-  const file = await open(folder.log, 'r').catch(absentIsNull);
+  const newest = await lastBytes(folder.log, maxBytes);
+  if (newest === null) return null;
+  const before = newest.length < maxBytes ? await lastBytes(cutOf(folder), maxBytes - newest.length) : null;
+  const bytes = before === null ? newest : Buffer.concat([before, newest]);
+  let start = 0;
+  while (bytes.length === maxBytes && start < bytes.length && ((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;
+  return bytes.subarray(start).toString('utf8');
+}
+
+/**
+ * Keeps a log from filling the disk: beyond twice the limit, its end moves to a file beside it, and the program, which appends, goes on in
+ * an empty one. Nothing of ours is written into the log itself, so what comes meanwhile stays behind what came before. Read and cut in one
+ * go without a turn of the event loop: what a program writes in the microseconds between them is all that may be lost.
+ */
+export async function boundLog(folder: StepFolder, maxBytes: number): Promise<void> {
+  const size = (await stat(folder.log).catch(absentIsNull))?.size ?? 0;
+  if (size <= 2 * maxBytes) return;
+  const file = openSync(folder.log, 'r+');
+  const bytes = Buffer.alloc(maxBytes);
+  try {
+    const end = fstatSync(file).size;
+    const read = readSync(file, bytes, 0, maxBytes, Math.max(0, end - maxBytes));
+    ftruncateSync(file, 0);
+    await writeFile(cutOf(folder), Buffer.concat([Buffer.from('[the beginning was cut]\n'), bytes.subarray(0, read)]));
+  } finally {
+    closeSync(file);
+  }
+}
+
+const cutOf = (folder: StepFolder): string => `${folder.log}.before`;
+
+async function lastBytes(path: string, maxBytes: number): Promise<Buffer | null> {
+  const file = await open(path, 'r').catch(absentIsNull);
   if (!file) return null;
   try {
     const { size } = await file.stat();
     const bytes = Buffer.alloc(Math.min(size, maxBytes));
-    await file.read(bytes, 0, bytes.length, size - bytes.length);
-    let start = 0;
-    while (size > bytes.length && start < bytes.length && ((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;
-    return bytes.subarray(start).toString('utf8');
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, size - bytes.length);
+    return bytes.subarray(0, bytesRead);
   } finally {
     await file.close();
   }
-}
-
-/** Keeps a log from filling the disk: beyond twice the limit, only its end stays. The program appends, so it goes on behind that. */
-export async function boundLog(folder: StepFolder, maxBytes: number): Promise<void> {
-  const size = (await stat(folder.log).catch(absentIsNull))?.size ?? 0;
-  if (size <= 2 * maxBytes) return;
-  const tail = await logTail(folder, maxBytes);
-  await truncate(folder.log, 0);
-  await writeFile(folder.log, `[the beginning was cut]\n${tail ?? ''}`, { flag: 'a' });
 }
 
 function argumentText(job: JobFolder, spec: JobSpec, step: JobStep, argument: JobStep['args'][number]): string {

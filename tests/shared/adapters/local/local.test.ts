@@ -84,8 +84,12 @@ describe('a restart of ours', () => {
     const spec = job(step('dig', 'setInterval(() => {}, 1000)'));
     const before = open();
     const { jobId } = await before.submit(spec);
+    // The program has shown and is gone: one that is still starting would leave its mark in the folder that is made here.
+    await until(before, jobId, ({ state }) => state === 'running');
     await before.close();
-    await rm(join(root, jobId, 'steps'), { recursive: true });
+    const [pid = ''] = (await readFile(join(root, jobId, 'steps', 'dig', 'pid'), 'utf8')).split(' ');
+    process.kill(-Number(pid), 'SIGKILL');
+    await rm(join(root, jobId, 'steps'), { recursive: true, maxRetries: 20, retryDelay: 50 });
     await mkdir(join(root, jobId, 'steps', 'dig', 'claim'), { recursive: true });
 
     const later = open({ now: () => Date.now() + 60_000 });
