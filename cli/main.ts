@@ -13,6 +13,7 @@ const LOADERS: (() => Promise<Command>)[] = [
   async () => (await import('./commands/start.ts')).start,
   async () => (await import('./commands/new-component.ts')).newComponent,
   async () => (await import('./commands/apply.ts')).apply,
+  async () => (await import('./commands/manifest.ts')).manifest,
   async () => (await import('./commands/drop.ts')).drop,
   async () => (await import('./commands/events.ts')).events,
   async () => (await import('./commands/why.ts')).why,

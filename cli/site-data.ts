@@ -1,5 +1,6 @@
 // Data of a site on this machine: the file goes to the site's volume, and what lands in the lake is a manifest of it.
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
@@ -10,17 +11,26 @@ export interface AtSite {
   rows: string[];
 }
 
+/** A file as a manifest names it. */
+export async function describedFile(file: string, uri: string): Promise<{ uri: string; bytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    bytes += chunk.byteLength;
+  }
+  return { uri, bytes, sha256: hash.digest('hex') };
+}
+
 /** Puts a CSV file at the site and writes its manifest into `workDir`. */
 export async function putAtSite(options: { site: string; dataset: string; file: string; workDir: string }): Promise<AtSite> {
   const { site, dataset, file, workDir } = options;
   const name = basename(file).replace(/[^A-Za-z0-9._-]/g, '_');
   await mkdir(join(site, dataset), { recursive: true });
   await copyFile(file, join(site, dataset, name));
-  const content = await readFile(file);
-  const [, ...rows] = content.toString('utf8').trimEnd().split(/\r?\n/);
-  const sha256 = createHash('sha256').update(content).digest('hex');
+  const [, ...rows] = (await readFile(file, 'utf8')).trimEnd().split(/\r?\n/);
   const manifest = join(workDir, `${name.replace(/\.csv$/, '')}.manifest.json`);
-  const files = [{ uri: `site://${dataset}/${name}`, bytes: content.byteLength, sha256, rows: rows.length }];
+  const files = [{ ...(await describedFile(file, `site://${dataset}/${name}`)), rows: rows.length }];
   await writeFile(manifest, `${JSON.stringify({ dataset, files }, null, 2)}\n`);
   return { manifest, rows };
 }
