@@ -74,22 +74,6 @@ describe('when answers get lost', () => {
     await expect(backend().submit(quick(name))).resolves.toEqual({ jobId: name, adopted: false });
   });
 
-  it('failures for a while pass, and one job is left', async () => {
-    local.cloud.faults.add({ match: { path: '/subscriptions/*' }, action: 'status', status: 500, times: 12 });
-    const name = fresh();
-    const outcomes: unknown[] = [];
-    for (let turn = 0; turn < 6; turn += 1)
-      outcomes.push(
-        await backend()
-          .submit(quick(name))
-          .catch((error: unknown) => error),
-      );
-
-    expect(outcomes[0]).toMatchObject({ name: 'TransientError', code: 'backend-failing' });
-    expect(outcomes.at(-1)).toEqual({ jobId: name, adopted: true });
-    expect(await local.jobsNamed(name)).toEqual([name]);
-  });
-
   it('a storm of 429 is waited for within one call', async () => {
     local.cloud.faults.add({ match: { operation: 'PutJob' }, action: 'status', status: 429, headers: { 'retry-after': '2' }, times: 4 });
     const name = fresh();
@@ -110,29 +94,6 @@ describe('when answers get lost', () => {
 });
 
 describe('when doors are shut', () => {
-  it('an identity without the role is told which, and who it is', async () => {
-    const sluice = backend({ arm: local.arm(READER) });
-
-    await expect(sluice.probe()).resolves.toBeDefined();
-    await expect(sluice.submit(quick(fresh()))).rejects.toMatchObject({
-      name: 'RejectedError',
-      code: 'backend-forbidden',
-      message: expect.stringMatching(new RegExp(`object id ${READER}.*write.*"AzureML Data Scientist"`)) as string,
-    });
-  });
-
-  it('a token that nobody issued is refused for good', async () => {
-    const { createArm } = await import('../../../../shared/clients/arm.ts');
-    const credential = { getToken: async () => ({ token: 'forged', expiresOnTimestamp: Date.now() + 3_600_000 }) };
-    const arm = createArm({ credential, endpoint: local.url, subscriptionId: local.arm().subscriptionId, allowInsecureLoopback: true });
-
-    await expect(backend({ arm }).probe()).rejects.toMatchObject({
-      name: 'RejectedError',
-      code: 'backend-forbidden',
-      message: expect.stringContaining('opaque token') as string,
-    });
-  });
-
   it.each([
     ['workspace', { workspace: 'elsewhere' }],
     ['resource group', { resourceGroup: 'rg-of-others' }],
@@ -160,34 +121,6 @@ describe('when doors are shut', () => {
 });
 
 describe('what happens to a job', () => {
-  it('that vanishes: it is absent', async () => {
-    const name = fresh();
-    await backend().submit(job(endlessJob(name)));
-    await until(name, ({ state }) => state === 'running');
-    local.cloud.control.vanish(name);
-
-    await expect(backend().get(name)).resolves.toMatchObject({ state: 'absent' });
-    await expect(backend().logs(name, 100)).resolves.toEqual([]);
-  });
-
-  it('that a person cancels in the studio: it is cancelled', async () => {
-    const name = fresh();
-    await backend().submit(job(endlessJob(name)));
-    await until(name, ({ state }) => state === 'running');
-    local.cloud.control.cancelByPerson(name);
-
-    await expect(end(name)).resolves.toMatchObject({ state: 'cancelled' });
-  });
-
-  it('that runs out of memory: the reason says that it was killed', async () => {
-    const name = fresh();
-    await backend().submit(job(endlessJob(name)));
-    await until(name, ({ state }) => state === 'running');
-    for (let turn = 0; turn < 200 && !local.cloud.control.killProcess(name); turn += 1) await pause(10);
-
-    await expect(end(name)).resolves.toMatchObject({ state: 'failed', reason: expect.stringMatching(/step dig.*137.*memory/) as string });
-  });
-
   it('that fails: the reason has the exit code and the last words', async () => {
     const name = fresh();
     await backend().submit(job(failingJob(name)));

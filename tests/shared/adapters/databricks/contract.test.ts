@@ -104,15 +104,6 @@ describe('over Databricks', () => {
     expect(readFileSync(join(workspace.folder, 'store', 'runs', 'r1', 'run-report.json'), 'utf8')).toBe('a\n1\n');
   });
 
-  it('makes one run although the answer to the submission was lost', async () => {
-    fault('submit', 'reset-after');
-    const job = named(endlessJob);
-    const { jobId } = await open().submit(job);
-
-    expect(await workspace.jobsNamed(job.name)).toEqual([jobId]);
-    await open().cancel(jobId, 'a person pressed the button');
-  });
-
   it('waits out a storm of 429 and a moment of 500', async () => {
     fault('submit', 'status', { status: 429, body: '{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"slow down"}', times: 2 });
     fault('list', 'status', { status: 500 });
@@ -155,13 +146,6 @@ describe('over Databricks', () => {
       code: 'databricks-refused',
       message: expect.stringContaining('was deleted') as string,
     });
-  });
-
-  it('a run that a person cancelled in the workspace is cancelled', async () => {
-    const { jobId } = await open().submit(named(endlessJob));
-    await open().cancel(jobId, 'a person pressed the button');
-
-    expect(await end(jobId)).toMatchObject({ state: 'cancelled', vendorState: 'TERMINATED/USER_CANCELED' });
   });
 
   it('a failed task says its last words', async () => {
