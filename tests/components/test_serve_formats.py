@@ -12,6 +12,7 @@ from credit import Credit
 from served import Served, same, serving
 from sluice_protocol import ComponentError
 from sluice_serve.model import Classifier, load_model
+from steps import ROOT
 
 DIGEST = 'd' * 64
 ROW = [24, 54400, 'RENT', 8, 'MEDICAL', 'C', 35000, 14.27, 0.55, 'Y', 4]
@@ -51,6 +52,14 @@ def test_golden_rows_are_rows_as_a_caller_writes_them(server: Served, credit: Cr
     without = [{name: cell for name, cell in row.items() if cell is not None} for row in named]
     answers = [server.ask('POST', '/invocations', {'instances': rows})[1]['predictions'] for rows in (golden['rows'], named, without)]
     assert answers[0] == answers[1] == answers[2]
+
+
+def test_the_example_request_is_answered(server: Served, credit: Credit) -> None:
+    request = json.loads((ROOT / 'examples/credit-risk/request.json').read_text())
+    for path in ('/invocations', '/v1/models/credit-risk:predict'):
+        status, answer = server.ask('POST', path, request)
+        assert (status, [item['label'] for item in answer['predictions']]) == (200, ['Default', 'Non-Default'])
+    assert all(list(row) == credit.report['golden']['columns'] for row in request['instances'])
 
 
 def test_golden_rows_of_older_reports_get_the_same_answers(server: Served, credit: Credit) -> None:
