@@ -29,7 +29,7 @@ export function createTrainingPlaces(config: Config, entra: Identity, arm: Resou
     backends: {
       ...(config.kubeflow ? { kubeflow: kubeflow(config.kubeflow, config.kubernetes, entra) } : {}),
       ...(azureml?.backend ? { azureml: azureml.backend } : {}),
-      ...(config.databricks ? { databricks: databricks(config.databricks, entra) } : {}),
+      ...(config.databricks ? { databricks: databricks(config.databricks, entra, azureml?.workspace ?? null) } : {}),
       ...(config.local ? { local: local(config.local) } : {}),
     },
     sweeps: azureml?.sweeps ? { azureml: azureml.sweeps } : {},
@@ -129,16 +129,18 @@ function azureMl(settings: NonNullable<Config['azureml']>, arm: ResourceManager)
   };
 }
 
-function databricks(settings: NonNullable<Config['databricks']>, entra: Identity): TrainingBackend {
+/** With a connected Azure ML workspace its steps track there, and only there. */
+function databricks(settings: NonNullable<Config['databricks']>, entra: Identity, workspace: Workspace | null): TrainingBackend {
   return lazily<TrainingBackend>(async () => {
     const { createDatabricksBackend } = await import('../shared/adapters/databricks/backend.ts');
+    const { trackingUri } = (await workspace?.read()) ?? { trackingUri: null };
     return createDatabricksBackend({
       url: settings.url,
       getToken: async () => (await entra()).getToken(settings.audience),
       storeVolume: settings.storeVolume,
       wheels: settings.wheels,
       cluster: { existing: settings.cluster },
-      environment: {},
+      environment: trackingUri === null ? {} : { MLFLOW_TRACKING_URI: trackingUri },
       now: Date.now,
       sleep,
     });
