@@ -39,10 +39,12 @@ export async function exampleBundle(
     ...componentsOf(file.train),
     ...file.environments.dev.targets.map((target) => String(target['component'])),
   ];
+  const { releasable } = file.train;
   return {
     file: stringify(file),
     sql: { 'silver.sql': await read('silver.sql'), 'gold.sql': await read('gold.sql') },
     images: Object.fromEntries([...new Set(components)].map((one) => [one, images[one] ?? `no image of ${one}`])),
+    ...(typeof releasable === 'string' ? { releasable: await read(releasable) } : {}),
   };
 }
 
