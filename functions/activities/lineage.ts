@@ -11,7 +11,8 @@ export interface LineagePorts {
   lake: { account: string; container: string };
 }
 
-const TOLD = new Set(['run.started', 'run.succeeded', 'run.failed']);
+/** Each run that began ends with one of the others: the specification wants a START, and one COMPLETE, FAIL or ABORT. */
+const TOLD = new Set(['run.started', 'run.succeeded', 'run.failed', 'run.skipped']);
 
 /** Publishes as `next` does, and hands transitions of runs to the sink. Both are tried; the first that failed is thrown. */
 export function withLineage(next: Announcer, ports: LineagePorts): Announcer {

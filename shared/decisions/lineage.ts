@@ -114,16 +114,21 @@ function landed(run: Run, { version: pipeline, ...context }: LineageContext): Li
     facets: {
       schema: { ...stamp('schema'), fields: Object.entries(source.columns).map(([name, type]) => ({ name, type })) },
     },
-    ...(run.refined && sources.length === 1 ? { inputFacets: quality(run.refined) } : {}),
+    ...(run.refined && sources.length === 1 ? { inputFacets: quality(run.refined, pipeline) } : {}),
   }));
 }
 
-function quality(refined: Refined): NonNullable<LineageInput['inputFacets']> {
+/** Every rule that was looked at: those that rows broke, and the expectations that all rows met. */
+function quality(refined: Refined, pipeline: PipelineVersion | null): NonNullable<LineageInput['inputFacets']> {
+  const { silver, gold } = pipeline?.spec.tables ?? {};
+  const looked = [...(silver?.expect ?? []), ...(gold?.expect ?? [])].map(({ name }) => name);
+  const broken = new Set(refined.findings.filter(({ rows }) => rows > 0).map(({ rule }) => rule));
+  const rules = new Set([...looked, ...refined.findings.map(({ rule }) => rule)]);
   return {
     dataQualityMetrics: { ...stamp('dataQualityMetrics'), rowCount: refined.readRows, columnMetrics: {} },
     dataQualityAssertions: {
       ...stamp('dataQualityAssertions'),
-      assertions: refined.findings.map(({ rule, rows }) => ({ assertion: rule, success: rows === 0 })),
+      assertions: [...rules].map((assertion) => ({ assertion, success: !broken.has(assertion) })),
     },
   };
 }

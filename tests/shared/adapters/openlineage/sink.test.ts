@@ -92,9 +92,11 @@ test('a transition of a run is announced and told as lineage; other news is only
   const news = { subject: `/pipelines/${run.pipeline}/runs/${run.runId}`, at: event.eventTime, data: {} };
   await announcer.publish({ ...news, id: '1', type: 'run.started' });
   await announcer.publish({ ...news, id: '2', type: 'model.registered' });
+  // A run that gave way has begun, so its end is told, too.
+  await announcer.publish({ ...news, id: '3', type: 'run.skipped' });
 
-  expect(published).toEqual(['1', '2']);
-  expect(emitted).toEqual([event]);
+  expect(published).toEqual(['1', '2', '3']);
+  expect(emitted).toEqual([event, event]);
 });
 
 test('a lineage sink that fails does not keep the announcement back', async () => {
