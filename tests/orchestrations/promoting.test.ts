@@ -146,6 +146,21 @@ describe('answers that differ from the training side', () => {
     expect(promote).toMatchObject({ status: 'succeeded', promoted: { parity: { rowsChecked: 3, rowsAgreeing: 2 } } });
   });
 
+  test('is not asked for where no row may leave the premises: the endpoint answers a made-up one, and the run says so', async () => {
+    const at = await bench({
+      edit: (spec) => void (spec.data = 'on-premises'),
+      report: (runId) => reportOf(runId, { golden: undefined, data: { exampleRow: [1, -60] } }),
+    });
+    const files = [{ uri: 'site://plant/a.csv', bytes: 1, sha256: 'a'.repeat(64) }];
+
+    const { promote } = await at.story(undefined, JSON.stringify({ dataset: 'd', files }));
+
+    expect(promote).toMatchObject({
+      status: 'succeeded',
+      promoted: { parity: { rowsChecked: 0, shapeOnly: 'no releasable rows: endpoint checked by shape only' } },
+    });
+  });
+
   test('cannot be told without golden rows, which undoes the promotion too', async () => {
     const at = await bench({ report: (runId) => reportOf(runId, { golden: undefined }) });
 
