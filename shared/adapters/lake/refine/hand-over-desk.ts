@@ -10,7 +10,7 @@ import { noteOf } from '../delta/commit-entry.ts';
 import type { Snapshot } from '../delta/snapshot.ts';
 import { readBounds } from '../delta/stats.ts';
 import { describeCommit, findTransaction, shapeOf, type Shape, type WorkTable } from '../delta/table-files.ts';
-import { createBlob, readBlob } from '../storage.ts';
+import { createBlob, hashBlob } from '../storage.ts';
 import { appIdOf, tablesOf } from './work.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -21,8 +21,8 @@ export function createHandOverDesk({ workshop, lake }: { workshop: Workshop; lak
     lake,
     async leave(path, content) {
       if ((await createBlob(container, path, content, 'application/json')) === 'created') return;
-      const there = await readBlob(container, path, content.byteLength);
-      if (there !== null && Buffer.compare(there, content) === 0) return;
+      const there = await hashBlob(container, path);
+      if (there.sha256 === createHash('sha256').update(content).digest('hex')) return;
       throw new RejectedError(
         'hand-over-differs',
         `${path}: another manifest is there under this run's name. Mend: remove it and try the run again.`,
