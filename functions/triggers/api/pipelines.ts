@@ -95,8 +95,17 @@ function sqlProblems(spec: Pipeline, sql: PipelineBundle['sql']): UserProblem[] 
   return [
     ...missing.map(([where, file]) => ({ file: FILE, where, problem: `the file "${file}" was not sent`, mend: `put it beside ${FILE}` })),
     ...empty.map(([where, file]) => ({ file, where, problem: 'the file is empty', mend: 'write the SELECT that makes the table' })),
+    ...manifestProblems(spec, sql),
     ...extra.map((file) => ({ file, where: 'sql', problem: 'no table uses this file', mend: suggestion(file, Object.values(named)) })),
   ];
+}
+
+/** Rows that stay on the premises are no table here: what silver is made of is the manifest. */
+function manifestProblems({ data, tables }: Pipeline, sql: PipelineBundle['sql']): UserProblem[] {
+  const file = tables.silver.sql;
+  if (data === 'lake' || /\bmanifest\b/i.test(sql[file] ?? 'manifest')) return [];
+  const problem = 'it does not read "manifest", and with data: on-premises there is nothing else to read';
+  return [{ file, where: 'file', problem, mend: 'select uri, bytes, sha256 and what else you need from manifest' }];
 }
 
 function imageProblems(spec: Pipeline, images: PipelineBundle['images']): UserProblem[] {

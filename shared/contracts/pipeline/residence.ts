@@ -1,5 +1,6 @@
 // Where the data of a pipeline is, and what that forbids: rows that stay on the premises are read there and nowhere else.
 import type { Source } from './source.ts';
+import type { Table } from './table.ts';
 import { isSiteInput, type Train } from './train.ts';
 
 /** Backends that stand beside the data: pods of a site, with its volume. */
@@ -11,6 +12,7 @@ interface Residence {
   data: 'lake' | 'on-premises';
   sources: readonly Source[];
   train: Train;
+  tables: Record<'silver' | 'gold', Table>;
   schedule?: { extract?: unknown } | undefined;
 }
 
@@ -33,7 +35,7 @@ function sayOfLake(train: Train, say: Say): void {
   });
 }
 
-function sayOfPremises({ sources, train, schedule }: Residence, say: Say): void {
+function sayOfPremises({ sources, train, tables, schedule }: Residence, say: Say): void {
   const here = BESIDE_THE_DATA.join(' or ');
   train.backend.forEach((backend, index) => {
     if (!isBeside(backend))
@@ -48,8 +50,19 @@ function sayOfPremises({ sources, train, schedule }: Residence, say: Say): void 
   if (sources.length > 1) say(['sources'], 'with data: on-premises a pipeline has one source: the folder where its manifests land');
   if (sources[0]?.format === 'delta')
     say(['sources', 0, 'format'], 'a Delta table lies in the lake; with data: on-premises the files of the site are csv or parquet');
+  for (const layer of ['silver', 'gold'] as const) sayOfTable(layer, tables[layer], say);
   if (schedule?.extract !== undefined)
     say(['schedule', 'extract'], 'an extraction brings rows into the lake; with data: on-premises they stay');
+}
+
+/** A row of these tables is a file: it is trained on or the dataset is not; nobody corrects a part of a manifest. */
+function sayOfTable(layer: string, { columns = {}, expect }: Table, say: Say): void {
+  const problem = 'a manifest is taken whole; with data: on-premises use fail or warn here, and csv-refine sets rows aside at the site';
+  for (const [column, { onFail }] of Object.entries(columns))
+    if (onFail === 'quarantine') say(['tables', layer, 'columns', column, 'onFail'], problem);
+  expect.forEach(({ onFail }, index) => {
+    if (onFail === 'quarantine') say(['tables', layer, 'expect', index, 'onFail'], problem);
+  });
 }
 
 /** Whether a backend may train on data that stays on the premises. */

@@ -11,6 +11,7 @@ interface File {
   data: string;
   sources: Record<string, unknown>[];
   train: Record<string, unknown>;
+  tables: { silver: Record<string, unknown> };
   schedule?: unknown;
 }
 
@@ -32,6 +33,7 @@ describe('data: on-premises', () => {
     problems((file) => {
       file.data = 'on-premises';
       Object.assign(file.train, train);
+      file.tables.silver['expect'] = [{ name: 'at-the-site', check: "uri LIKE 'site://%'", onFail: 'fail' }];
       change(file);
     });
 
@@ -62,13 +64,26 @@ describe('data: on-premises', () => {
 
   it('refuses what would bring rows into the lake', () => {
     const delta = premises({}, (file) => Object.assign(file.sources[0]!, { format: 'delta' }));
-    const two = premises({}, (file) => void file.sources.push({ ...structuredClone(file.sources[0]), name: 'other', path: 'bronze/other/' }));
+    const two = premises(
+      {},
+      (file) => void file.sources.push({ ...structuredClone(file.sources[0]), name: 'other', path: 'bronze/other/' }),
+    );
     const extract = premises({}, (file) => (file.schedule = { extract: { pipeline: 'copy' } }));
 
     expect([delta, two, extract].map((found) => found.map((one) => one.replace(/:.*/, '')))).toEqual([
       ['true sources[0].format'],
       ['true sources'],
       ['true schedule.extract'],
+    ]);
+  });
+
+  it('takes a manifest whole: no part of it is set aside', () => {
+    const expect_ = { name: 'small', check: 'bytes < 10', onFail: 'quarantine' };
+    const columns = { uri: { onFail: 'quarantine' } };
+
+    expect(premises({}, (file) => Object.assign(file.tables.silver, { expect: [expect_], columns }))).toEqual([
+      expect.stringContaining('tables.silver.expect[0].onFail: a manifest is taken whole') as string,
+      expect.stringContaining('tables.silver.columns.uri.onFail: a manifest is taken whole') as string,
     ]);
   });
 

@@ -44,6 +44,27 @@ describe('a registration', () => {
     expect(first.body).toMatchObject({ sql: { silver: 'select * from bronze' } });
   });
 
+  it('of data on the premises comes with its releasable rows, and with SQL over manifests', async () => {
+    const api = createApi();
+    const folder = new URL('../../../../examples/ble-location-onprem/', import.meta.url);
+    const read = (name: string) => readFile(new URL(name, folder), 'utf8');
+    const sql = { 'silver.sql': await read('silver.sql'), 'gold.sql': await read('gold.sql') };
+    const images = Object.fromEntries(['csv-refine', 'ble-train', 'serve', 'transfer'].map((name) => [name, image(name)]));
+    const whole = { file: await read('sluice.yaml'), sql, images, releasable: await read('releasable.csv') };
+    const { releasable, ...without } = whole;
+    const sent = (body: PipelineBundle) => put(api, body, 'ola/operator', 'ble-location-onprem');
+
+    expect(await sent(whole)).toMatchObject({ status: 201, body: { digest: digestOf(whole) } });
+    expect((await api.send('GET', 'pipelines/ble-location-onprem')).body).toMatchObject({ releasable });
+    expect(problemsOf(await sent(without))).toMatchObject([
+      { where: 'train.releasable', problem: 'the file "releasable.csv" was not sent' },
+    ]);
+    expect(problemsOf(await sent({ ...whole, sql: { ...sql, 'silver.sql': 'select * from bronze' } }))).toMatchObject([
+      { file: 'silver.sql', problem: expect.stringContaining('does not read "manifest"') as string },
+    ]);
+    expect(problemsOf(await put(api, { ...bundle(), releasable: 'a\n1\n' }))).toMatchObject([{ where: 'releasable' }]);
+  });
+
   it('is in the audit log when it changed something', async () => {
     const api = createApi();
     await put(api, bundle());
