@@ -2,6 +2,7 @@
 // against DuckDB's own COPY of the same SQL (same API, threads and memory limit), each in a process of its own, in turns. Sluice also
 // fetches and proves the file, judges types and contracts, hashes what it writes and commits two Delta tables; the storage account is a
 // folder on the same disk, and the time that only moves bytes to and from it is told apart. BENCH_DIR says where the files go.
+// `refine.ts --memory-proof [GIGABYTES=2] [MEMORY=512MB]` refines one CSV of that size in a process that may use 1.5 GB, and fails when it used more.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -224,7 +225,36 @@ function report(answers: Readonly<Record<string, Answer[]>>, bytes: number): voi
   console.log(`throughput             ${(bytes / 1e6 / (median(sluice.map(({ ms }) => ms)) / 1000)).toFixed(0)} MB of CSV per second`);
 }
 
-if (process.argv[2] === '--child') {
+/** What the process of the proof may have in memory, and what the kernel refuses to give it beyond: its private writable memory. */
+const PROOF_MB = 1536;
+
+/** One large file through a small process. Where `prlimit` is there, the kernel holds it to the limit; VmHWM is looked at anyway. */
+async function proveMemory(gigabytes: number, memory: string): Promise<void> {
+  const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'bench-refine-'));
+  try {
+    execFileSync('mkdir', ['-p', join(dir, 'lake'), join(dir, 'work')]);
+    const csv = fileOf(join(dir, 'lake'), LANDED);
+    // Later rows are longer, so the size of a sample is a lower bound of the others'.
+    await makeCsv(csv, 100_000);
+    const rows = Math.ceil((gigabytes * 1e9) / (statSync(csv).size / 100_000));
+    await makeCsv(csv, rows);
+    const bytes = statSync(csv).size;
+    const limited = existsSync('/usr/bin/prlimit');
+    const self = [process.execPath, '--import', 'tsx', fileURLToPath(import.meta.url), '--child', 'sluice', dir, '2', memory];
+    const command = limited ? ['/usr/bin/prlimit', `--data=${PROOF_MB * 1024 * 1024}`, ...self] : self;
+    console.log(
+      `${rows} rows, ${(bytes / 1e9).toFixed(2)} GB of CSV, 2 threads, memory limit of the engine ${memory}; ${limited ? 'held to' : 'not held to, only measured against'} ${PROOF_MB} MB`,
+    );
+    const { ms, peakMb: peak, goldRows } = await answerOf(command[0]!, command.slice(1));
+    console.log(`refined in ${seconds(ms)}, gold has ${goldRows} rows; peak ${peak} MB resident of ${PROOF_MB} MB`);
+    if (peak > PROOF_MB) throw new Error(`the process had ${peak} MB in memory; ${PROOF_MB} MB are allowed`);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[2] === '--memory-proof') await proveMemory(Number(process.argv[3] ?? 2), process.argv[4] ?? '512MB');
+else if (process.argv[2] === '--child') {
   const [, , , name, dir, threads, memory] = process.argv as [string, string, string, string, string, string, string];
   if (!existsSync(dir)) throw new Error(`${dir} does not exist`);
   const run = name === 'sluice' ? bySluice : byDuckdb;
