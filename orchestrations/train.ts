@@ -75,7 +75,7 @@ function* trainOnce(context: OrchestrationContext, input: TrainInput, plan: Plan
     contractDigest: plan.contractDigest,
     gold: { path: gold.path, version: gold.version, digest: gold.digest },
   });
-  yield* showData(context, input);
+  yield* showData(context, input, files);
   yield* note(context, input, { phase: 'training', seconds: { stage: secondsSince(context, stagedAt) } });
 
   const { chosen: backend } = choice;

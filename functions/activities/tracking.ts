@@ -1,5 +1,12 @@
 // Steps that show a run in the connected Azure ML workspace: MLflow run, data asset, model version.
-import { logRun, logTrials, registerDataAsset, registerModelAsset } from '../../shared/contracts/activities/tracking.ts';
+import {
+  logRun,
+  logTrials,
+  publishModelAsset,
+  readPublication,
+  registerDataAsset,
+  registerModelAsset,
+} from '../../shared/contracts/activities/tracking.ts';
 import { trialJobName } from '../../shared/decisions/identity.ts';
 import { overridden, paramsOf, stepsOf } from '../../shared/decisions/train-spec.ts';
 import type { Train } from '../../shared/contracts/pipeline/train.ts';
@@ -15,7 +22,7 @@ export interface TrackingPorts {
   models: ModelRegistry;
   /** Absent or null: no Azure ML workspace is connected. */
   runLogger?: RunLogger | null;
-  assets?: Pick<AssetRegistry, 'data' | 'model'> | null;
+  assets?: (Pick<AssetRegistry, 'data' | 'model'> & Partial<Pick<AssetRegistry, 'publish' | 'poll'>>) | null;
 }
 
 export function trackingActivities(ports: TrackingPorts): Activity[] {
@@ -46,14 +53,15 @@ export function trackingActivities(ports: TrackingPorts): Activity[] {
       return { logged: trials.length };
     }),
 
-    perform(registerDataAsset, async ({ pipeline, gold }) => {
+    perform(registerDataAsset, async ({ pipeline, gold, staged }) => {
       if (!ports.assets) return { asset: null };
       const { name, version } = await ports.assets.data({
         table: `${pipeline}-${gold.table}`,
         goldVersion: gold.version,
         goldDigest: gold.digest,
-        path: gold.path,
-        tags: { pipeline },
+        // The lake is no datastore of the workspace, and a Delta folder would show every version at once.
+        path: staged,
+        tags: { pipeline, goldTable: gold.path },
       });
       return { asset: `${name}:${version}` };
     }),
@@ -66,6 +74,23 @@ export function trackingActivities(ports: TrackingPorts): Activity[] {
       const tags = { pipeline, run: runId, goldVersion: String(goldVersion), goldDigest, archiveSha256: archive.sha256 };
       const { name, version } = await ports.assets.model({ name: pipeline, modelDigest, path: archive.storePath, tags });
       return { asset: `${name}:${version}` };
+    }),
+
+    perform(publishModelAsset, async (model) => {
+      const { publish } = ports.assets ?? {};
+      if (!publish) return { publication: null };
+      try {
+        return { publication: await publish(model) };
+      } catch (error) {
+        if (error instanceof RejectedError && error.code === 'registry-unknown') return { publication: null };
+        throw error;
+      }
+    }),
+
+    perform(readPublication, async ({ publication }) => {
+      const { poll } = ports.assets ?? {};
+      if (poll) return poll(publication);
+      throw new RejectedError('registry-unknown', 'This deployment names no Azure ML registry any more; set AZUREML_REGISTRY');
     }),
   ];
 }

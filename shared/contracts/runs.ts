@@ -156,6 +156,7 @@ export const Run = z.strictObject({
       url: z.string().max(1000).optional().describe('Page of the MLflow run'),
       dataAsset: z.string().max(300).optional(),
       modelAsset: z.string().max(300).optional(),
+      registryModel: z.string().max(1000).optional().describe('The model in the Azure ML registry, by the service’s id'),
     })
     .optional()
     .describe('Where the Azure ML workspace shows this run'),

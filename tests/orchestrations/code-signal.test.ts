@@ -1,6 +1,7 @@
 // A push of training code: it trains where the image of a training component is another one, and is a duplicate where gold and images are as they were.
 import { expect, test } from 'vitest';
 import { sha256Hex } from '../../shared/decisions/digest.ts';
+import { exampleBundle } from '../support/example-pipeline.ts';
 import { type Bench, storyBench } from '../support/story-bench.ts';
 import { PIPELINE } from '../support/story-host.ts';
 
@@ -19,7 +20,7 @@ async function withImage(at: Bench, component: string, content: string): Promise
   const { world } = at;
   const images = { ...world.version.images, [component]: `registry.test/${component}@sha256:${sha256Hex(content)}` };
   const version = { ...world.version, images, digest: sha256Hex(JSON.stringify(images)) };
-  await world.pipelines.put(version, { ...world.bundle, images }, 'ci', new Date(world.now()).toISOString());
+  await world.pipelines.put(version, { ...exampleBundle(), images }, 'ci', new Date(world.now()).toISOString());
 }
 
 test('over gold and images that are as they were is a duplicate that names the run', async () => {

@@ -15,7 +15,7 @@ function workspace() {
   const ports: TrainingWorldOptions['ports'] = {
     runLogger: { log: async (run) => (logged.push(run), { mlflowRunId: `mlflow-${logged.length}`, url: 'https://ml.example/1' }) },
     assets: {
-      data: async (data) => (registered.push(`data ${data.table} ${data.goldVersion}`), asset(data.table)),
+      data: async (data) => (registered.push(`data ${data.table} ${data.goldVersion} ${data.path}`), asset(data.table)),
       model: async (model) => (registered.push(`model ${model.name} ${model.path}`), asset(model.name)),
     },
   };
@@ -43,7 +43,10 @@ describe('with train.mlflow', () => {
         tags: { 'sluice.backend': 'kubeflow', 'sluice.gold': run.trained?.goldDigest, 'sluice.model': run.trained?.modelDigest },
       },
     ]);
-    expect(registered).toEqual(['data ble-location-training 1', `model ble-location runs/${run.runId}/model.tar.gz`]);
+    expect(registered).toEqual([
+      `data ble-location-training 1 staged/${run.trained?.goldDigest}/`,
+      `model ble-location runs/${run.runId}/model.tar.gz`,
+    ]);
     expect(run.tracked).toEqual({
       mlflowRunId: 'mlflow-1',
       url: 'https://ml.example/1',
@@ -88,6 +91,68 @@ describe('with train.mlflow', () => {
 
     expect(run).toMatchObject({ status: 'succeeded' });
     expect(run.warnings?.[0]).toMatch(/^The run was not logged to the workspace: This deployment is connected to no Azure ML workspace/);
+  });
+});
+
+describe('with a registry that production reads', () => {
+  /** A registry that copies for so long, and then has the model under a digest. */
+  function registry(looks: number, end: { id: string } | RejectedError = { id: '/registries/shared/models/ble-location/versions/m1' }) {
+    const published: unknown[] = [];
+    const assets: NonNullable<NonNullable<TrainingWorldOptions['ports']>['assets']> = {
+      data: async (data) => asset(data.table),
+      model: async (model) => asset(model.name),
+      publish: async (model) => (published.push(model), { ...model, operation: { kind: 'location', url: 'https://arm.example/1' } }),
+      poll: async () => {
+        if ((looks -= 1) >= 0) return { state: 'running', waitMs: 5_000 };
+        if (end instanceof Error) throw end;
+        return { state: 'succeeded', ...end };
+      },
+    };
+    return { published, assets };
+  }
+
+  test('a model that passed its gates is carried over, by name, version and digest, and waited for', async () => {
+    const { published, assets } = registry(4);
+    const { world, train } = await bench({ ports: { assets } });
+
+    const run = await train();
+
+    expect(published).toEqual([{ name: 'ble-location', version: '1', modelDigest: run.trained?.modelDigest }]);
+    expect(run.tracked?.registryModel).toBe('/registries/shared/models/ble-location/versions/m1');
+    expect(world.callsOf('read-publication')).toHaveLength(5);
+  });
+
+  test('one that did not pass is not', async () => {
+    const { published, assets } = registry(0);
+    const report = (name: string) => reportOf(name, { metrics: { top1: 0.01 } });
+    const { train } = await bench({ ports: { assets }, backends: { kubeflow: { report } } });
+
+    await expect(train()).resolves.toMatchObject({ status: 'failed' });
+    expect(published).toEqual([]);
+  });
+
+  test.each([
+    ['that is refused', 1, new RejectedError('registry-mismatch', 'It must not be served'), 'It must not be served'],
+    ['that takes too long', 1_000, undefined, 'after 30 minutes it was still being copied'],
+  ])('a copy %s is a warning in the record', async (_case, looks, end, words) => {
+    const { assets } = registry(looks, end);
+    const { train } = await bench({ ports: { assets } });
+
+    const run = await train();
+
+    expect(run).toMatchObject({ status: 'succeeded', tracked: { modelAsset: 'ble-location:1' } });
+    expect(run.warnings).toEqual([expect.stringMatching(`^The model was not carried over to the registry: .*${words}`)]);
+  });
+
+  test('and none in this deployment, nothing is copied', async () => {
+    const { assets } = registry(0);
+    const publish = () => Promise.reject(new RejectedError('registry-unknown', 'no registry'));
+    const { train } = await bench({ ports: { assets: { ...assets, publish } } });
+
+    const run = await train();
+
+    expect(run.warnings).toBeUndefined();
+    expect(run.tracked).not.toHaveProperty('registryModel');
   });
 });
 

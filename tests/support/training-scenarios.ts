@@ -2,6 +2,7 @@
 // instance can be in the middle of should be on one of them.
 import type { Action } from '../../local/host/durable/actions.ts';
 import { trialJobName, waiterOf } from '../../shared/decisions/identity.ts';
+import type { AssetRegistry } from '../../shared/ports/asset-registry.ts';
 import type { SweepBackend } from '../../shared/ports/sweep-backend.ts';
 import { monthOf } from '../../shared/decisions/budget.ts';
 import { reportOf } from './training-side.ts';
@@ -29,12 +30,13 @@ const withTrain =
   (change: Record<string, unknown>): NonNullable<TrainingWorldOptions['edit']> =>
   (spec) =>
     void Object.assign(spec.train, change);
+const workspaceAssets: Pick<AssetRegistry, 'data' | 'model'> = {
+  data: async ({ table }) => ({ name: table, version: '1', id: 'x' }),
+  model: async ({ name }) => ({ name, version: '1', id: 'x' }),
+};
 const workspace: TrainingWorldOptions['ports'] = {
   runLogger: { log: async () => ({ mlflowRunId: 'm', url: 'https://ml.example/' }) },
-  assets: {
-    data: async ({ table }) => ({ name: table, version: '1', id: 'x' }),
-    model: async ({ name }) => ({ name, version: '1', id: 'x' }),
-  },
+  assets: workspaceAssets,
 };
 
 const both = (runId: string) => ({ train: runId, 'await-job': waiterOf(runId) });
@@ -66,6 +68,16 @@ async function searched({ startSweep, ended }: TrainingHost) {
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   good: { act: whole },
   'with a workspace': { options: { ports: workspace, edit: withTrain({ mlflow: { experiment: 'x' } }) }, act: whole },
+  'with a workspace and a registry': {
+    options: () => {
+      let looks = 3;
+      const publish: NonNullable<AssetRegistry['publish']> = async (model) => ({ ...model, operation: null });
+      const poll: AssetRegistry['poll'] = async () =>
+        (looks -= 1) > 0 ? { state: 'running', waitMs: 5_000 } : { state: 'succeeded', id: '/registry/m' };
+      return { ports: { assets: { ...workspaceAssets, publish, poll } } };
+    },
+    act: whole,
+  },
   'with a workspace that is away': {
     options: { ports: { runLogger: { log: () => Promise.reject(new Error('away')) } }, edit: withTrain({ mlflow: { experiment: 'x' } }) },
     act: whole,

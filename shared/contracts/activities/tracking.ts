@@ -54,12 +54,13 @@ export const logTrials = activity({
   retry: BRIEF,
 });
 
-/** Registers one version of the gold table as a data asset, once for each commit; null where no workspace is connected. */
+/** Registers one version of the gold table, as it was staged, as a data asset, once for each commit; null where no workspace is connected. */
 export const registerDataAsset = activity({
   name: 'register-data-asset',
   input: z.strictObject({
     pipeline: Name,
     gold: z.strictObject({ table: Name, path: z.string(), version: z.number().int(), digest: Sha256 }),
+    staged: z.string().describe('Folder of the store that holds this version, and will hold no other'),
   }),
   output: z.strictObject({ asset: z.string().nullable() }),
   retry: BRIEF,
@@ -70,5 +71,32 @@ export const registerModelAsset = activity({
   name: 'register-model-asset',
   input: z.strictObject({ pipeline: Name, modelDigest: Sha256 }),
   output: z.strictObject({ asset: z.string().nullable() }),
+  retry: BRIEF,
+});
+
+/** A copy of a model into the registry that is under way, as the adapter wants it back. */
+const Publication = z.strictObject({
+  name: z.string(),
+  version: z.string(),
+  modelDigest: Sha256,
+  operation: z.strictObject({ kind: z.enum(['async-operation', 'location']), url: z.string() }).nullable(),
+});
+
+/** Starts to carry a registered model over to the Azure ML registry; null where this deployment has none. */
+export const publishModelAsset = activity({
+  name: 'publish-model-asset',
+  input: z.strictObject({ name: z.string(), version: z.string(), modelDigest: Sha256 }),
+  output: z.strictObject({ publication: Publication.nullable() }),
+  retry: BRIEF,
+});
+
+/** Looks once; at the end the digest is read back from the registry. Rejects `registry-mismatch`, `publication-failed`. */
+export const readPublication = activity({
+  name: 'read-publication',
+  input: z.strictObject({ publication: Publication }),
+  output: z.discriminatedUnion('state', [
+    z.strictObject({ state: z.literal('running'), waitMs: z.number() }),
+    z.strictObject({ state: z.literal('succeeded'), id: z.string() }),
+  ]),
   retry: BRIEF,
 });
