@@ -1,6 +1,7 @@
 // What the local cloud is told: which tenant, subscriptions, images and roles stand in for the real ones.
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ACCOUNT } from './azurite.ts';
 import { type ComponentFolders, type ImageLock, imagePaths } from './images.ts';
 
@@ -24,6 +25,8 @@ export const LOCAL = {
   compute: 'cpu-cluster',
   datastore: 'sluice',
   factory: 'sluice-local',
+  /** Pipeline of the factory that refines what is handed over. */
+  refinePipeline: 'refine-large',
   storeContainer: 'sluice',
   storeVolume: '/Volumes/sluice/platform/store',
   wheels: '/Volumes/sluice/platform/wheels',
@@ -70,6 +73,8 @@ export interface CloudConfigInput {
   dataDir: string;
   /** Azurite itself. */
   storage: string;
+  /** The same account through the event proxy; without it a large engine's commits make no events. */
+  lake?: string;
   lakePort: number;
   components: ComponentFolders;
   images: ImageLock;
@@ -162,7 +167,10 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
       images: Object.fromEntries(steps) as Record<string, unknown>,
       eventsQueue: LOCAL.queue,
     },
-    datafactory: { factory: LOCAL.factory, pipelines: additions.dataPipelines ?? {} },
+    datafactory: {
+      factory: LOCAL.factory,
+      pipelines: { [LOCAL.refinePipeline]: refinePipeline(input), ...additions.dataPipelines },
+    },
     databricks: {
       python,
       principals: [{ objectId: LOCAL.identity.objectId, name: 'sluice' }],
@@ -170,7 +178,13 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
         {
           id: LOCAL.cluster,
           state: 'RUNNING',
-          env: { AZURE_CLIENT_ID: LOCAL.tracking.clientId, AZURE_CLIENT_SECRET: input.trackingSecret },
+          env: {
+            AZURE_CLIENT_ID: LOCAL.tracking.clientId,
+            AZURE_CLIENT_SECRET: input.trackingSecret,
+            // What stands in for Spark: the wheel runs it where pyspark is not there.
+            SLUICE_REFINE_ENGINE: JSON.stringify(refiner(root)),
+            ...refinerEnvironment(input),
+          },
         },
       ],
       volumes: [
@@ -195,6 +209,37 @@ export function cloudConfig(input: CloudConfigInput): Record<string, unknown> {
       images: Object.fromEntries(servers) as Record<string, unknown>,
       ...(additions.startupMs === undefined ? {} : { startupMs: additions.startupMs }),
     },
+  };
+}
+
+/** The program that refines as a large engine does. */
+function refiner(root: string): [string, ...string[]] {
+  return [
+    process.execPath,
+    '--import',
+    pathToFileURL(join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href,
+    join(root, 'local/cloud/refiner/main.ts'),
+  ];
+}
+
+function refinerEnvironment({ lake, storage }: CloudConfigInput): Record<string, string> {
+  return { REFINE_STORAGE: lake ?? storage, REFINE_CONTAINER: LOCAL.lakeContainer };
+}
+
+/** Parameters as Sluice sends them, with its key by which a run is adopted. */
+function refinePipeline(input: CloudConfigInput): Record<string, unknown> {
+  const names = ['runKey', 'manifest', 'silverTable', 'goldTable', 'silverSql', 'goldSql', 'appId'];
+  return {
+    parameters: Object.fromEntries(names.map((name) => [name, { type: 'String' }])),
+    activities: [
+      {
+        name: 'refine',
+        type: 'Custom',
+        command: refiner(input.root),
+        cwd: input.root,
+        env: { PATH: '/usr/local/bin:/usr/bin:/bin', ...refinerEnvironment(input) },
+      },
+    ],
   };
 }
 

@@ -95,8 +95,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ];
 
     const storage = connectionString(ports);
+    const lake = connectionString(ports, lakePort);
     const wheels = await buildWheels({ root, dataDir, images, python });
-    const config = cloudConfig({ root, dataDir, storage, lakePort, components, images, additions, python, wheels, ...secrets });
+    const config = cloudConfig({ root, dataDir, storage, lake, lakePort, components, images, additions, python, wheels, ...secrets });
     const cloud = await startProcess<{ urls: CloudUrls & { admin: string } }>({
       name: 'The local cloud',
       args: ['--import', 'tsx', join(root, 'local/cloud/main.ts'), '--config', '-'],
@@ -107,7 +108,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     });
     stops.push(watched(cloud.child, 'The local cloud', tell));
 
-    const lake = connectionString(ports, lakePort);
     const settings = appSettings({
       cloud: cloud.ready.urls,
       state: storage,
