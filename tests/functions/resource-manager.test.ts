@@ -35,7 +35,7 @@ function instance() {
     apiVersion: '2025-12-01',
     registry: null,
   };
-  const config = { azureml, kubeflow: null, databricks: null, local: null } as unknown as Config;
+  const config = { azureml, kubeflow: null, databricks: null, local: null, events: {} } as unknown as Config;
   const arm = createResourceManager({ clientId: null }, entra, async () => tables.rates);
   const { backends } = createTrainingPlaces(config, entra, arm);
   const backend = backends['azureml'];

@@ -60,6 +60,17 @@ it('the package still drops uri and mode of job inputs and outputs; literals sur
   expect(sent().outputs).toEqual({ model: { jobOutputType: 'uri_folder' } });
 });
 
+it('the package still drops properties of a job that it does not know, without a word', async () => {
+  const newer = { ...job.properties, queueSettings: { jobTier: 'Standard' }, notificationSetting: { emails: ['ops@contoso.example'] } };
+  await sdk().jobs.createOrUpdate('rg', 'ws', 'j', { properties: newer } as never);
+
+  expect(Object.keys(sent()).sort()).toEqual(Object.keys(job.properties).sort());
+});
+
+it('the package knows no registries, which models go to production by', () => {
+  expect(Object.keys(sdk()).filter((group) => /registr/i.test(group))).toEqual([]);
+});
+
 it('a thin call on the same pipeline sends them as they are', async () => {
   await server.arm.request('PUT', '/subscriptions/s/jobs/j', { apiVersion: '2025-12-01', body: job });
 
