@@ -100,7 +100,7 @@ function printRefine(output: Output, { of, files, preview }: NonNullable<Plan['r
     if (!told.startsWith(preview.refused.message.slice(0, 100))) output.field('', preview.refused.message);
     return;
   }
-  output.field('refine', `${counted(preview.readRows, 'row')} read, ${preview.quarantinedRows} into quarantine (${which})`);
+  output.field('refine', readWords(preview, which));
   output.line();
   output.table(
     ['table', 'mode', 'version', 'rows now', 'new', 'then'],
@@ -114,6 +114,11 @@ function printRefine(output: Output, { of, files, preview }: NonNullable<Plan['r
     ]),
   );
   printFindings(output, preview);
+}
+
+function readWords({ readRows, quarantinedRows, onPremises }: Preview, which: string): string {
+  if (onPremises) return `${counted(readRows, 'file')} named by the manifest, a row each; their own rows are refined at the site`;
+  return `${counted(readRows, 'row')} read, ${quarantinedRows} into quarantine (${which})`;
 }
 
 function printFindings(output: Output, { findings, quarantined, quarantinedRows }: Preview): void {

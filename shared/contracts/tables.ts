@@ -75,5 +75,6 @@ export const Preview = z.strictObject({
   findings: z.array(RuleFinding),
   quarantined: z.array(QuarantinedRow).max(100).describe('The first of them'),
   layers: z.array(LayerPreview).max(2).describe('Silver, gold'),
+  onPremises: z.literal(true).optional().describe('The rows are files that stay on the premises, as the manifest names them'),
 });
 export type Preview = z.infer<typeof Preview>;

@@ -97,6 +97,25 @@ def test_bad_rows_are_set_aside_at_the_site_and_counted_in_the_report(tmp_path: 
     assert SECRET not in report + ended.stdout + ended.stderr
 
 
+def test_rows_must_satisfy_the_checks_too(tmp_path: Path) -> None:
+    rows = [GOOD, GOOD.replace('A01', f'{SECRET}!'), GOOD.replace('-75', '-201'), GOOD.replace('-75', ''), GOOD.replace('1.5', '1e9')]
+
+    ended = refine(tmp_path, {'a.csv': f'{HEADER}\n' + '\n'.join(rows)}, {'checks': 'cell ~ [A-Z][0-9]{2}; s* in -200..0 ; gain in 0..2.5'}, badRows='quarantine')
+
+    assert [(one['rule'], one['lines']) for one in report_of(tmp_path / 'out')['data']['rules']] == [
+        ('match:cell', ['a.csv:3']),
+        ('range:gain', ['a.csv:6']),
+        ('range:signal', ['a.csv:4']),
+    ]
+    assert SECRET not in ended.stdout + ended.stderr + (tmp_path / 'out/run-report.json').read_text()
+
+
+@pytest.mark.parametrize('checks', ['cell', 'cell ~ [', 'x* in 1..2', 'cell in a..b', 'signal in 1..'])
+def test_a_check_that_is_none_is_refused(tmp_path: Path, checks: str) -> None:
+    assert refine(tmp_path, {'a.csv': f'{HEADER}\n{GOOD}\n'}, {'checks': checks}).code == 1
+    assert report_of(tmp_path / 'out')['error']['code'] == 'params'
+
+
 @pytest.mark.parametrize(
     ('files', 'params', 'source', 'code'),
     [

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sluice_csv_refine import NAME
+from sluice_csv_refine.rules import Rule, parse_rules
 from sluice_csv_refine.source import Source, read_source
 from sluice_protocol import ComponentError, Outcome, StepArguments, Text, Whole, file_digest, read_params
 
 REFINED = 'refined.csv'
 SET_ASIDE = 'set-aside/rows.csv'
-PARAMS = {'drop': Text(''), 'minRows': Whole(1, 0, 2**31 - 1)}
+PARAMS = {'checks': Text(''), 'drop': Text(''), 'minRows': Whole(1, 0, 2**31 - 1)}
 _SHOWN_LINES = 10
 
 
@@ -45,9 +46,10 @@ def refine_step(arguments: StepArguments) -> Outcome:
     """Inputs `files` and `source`; fails with `bad-rows`, `too-few-rows`, `bad-header`, or as reading fails."""
     params = read_params(NAME, PARAMS, arguments.params)
     source = read_source(arguments.input('source'))
+    rules = parse_rules(params['checks'], list(source.checks))
     dropped = _dropped(params['drop'], source)
     files = _files(arguments.input('files'))
-    judged = _write(files, source, dropped, arguments.out)
+    judged = _write(files, source, Shape(rules, dropped), arguments.out)
     if judged.broken and not source.setsAside:
         (arguments.out / REFINED).unlink()
         raise ComponentError('bad-rows', f'{sum(judged.broken.values())} of {judged.read} rows are not as declared: {judged.words()}')
@@ -84,9 +86,17 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _write(files: Sequence[Path], source: Source, dropped: frozenset[str], out: Path) -> Judged:
+@dataclass(frozen=True)
+class Shape:
+    """What rows must satisfy besides the source, and which columns are left out."""
+
+    rules: Sequence[Rule]
+    dropped: frozenset[str]
+
+
+def _write(files: Sequence[Path], source: Source, shape: Shape, out: Path) -> Judged:
     judged = Judged()
-    kept = [index for index, name in enumerate(source.checks) if name not in dropped]
+    kept = [index for index, name in enumerate(source.checks) if name not in shape.dropped]
     header = list(source.checks)
     aside: Any = None
     with ExitStack() as open_files:
@@ -96,7 +106,7 @@ def _write(files: Sequence[Path], source: Source, dropped: frozenset[str], out: 
         for file in files:
             for line, row in _rows(file, source):
                 judged.read += 1
-                rule = _broken_rule(row, source)
+                rule = _broken_rule(row, source, shape.rules)
                 if rule is None:
                     judged.kept += 1
                     good.writerow([row[index] for index in kept])
@@ -114,14 +124,14 @@ def _aside(out: Path) -> TextIO:
     return target.open('w', encoding='utf-8', newline='')
 
 
-def _broken_rule(row: Sequence[str], source: Source) -> str | None:
+def _broken_rule(row: Sequence[str], source: Source, rules: Sequence[Rule]) -> str | None:
     if len(row) != len(source.checks):
         return 'shape'
     for text, (name, proper) in zip(row, source.checks.items(), strict=True):
         # Nothing between two commas is no value; whether one must be there is for who trains on it.
         if text != '' and not proper(text):
             return f'type:{name}'
-    return None
+    return next((rule.name for rule in rules if row[rule.column] != '' and not rule.holds(row[rule.column])), None)
 
 
 def _rows(file: Path, source: Source) -> Iterator[tuple[int, list[str]]]:

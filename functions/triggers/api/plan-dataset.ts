@@ -87,7 +87,11 @@ function ofItsOwn(version: PipelineVersion, owner: Owner, file: { text: string |
   return {
     ...plan,
     remote,
-    dataset: { ...dataset, files: files.length, how: `a manifest of ${files.length} files that stay on the premises` },
+    dataset: {
+      ...dataset,
+      files: files.length,
+      how: `a manifest of ${files.length === 1 ? 'a file that stays' : `${files.length} files that stay`} on the premises`,
+    },
   };
 }
 

@@ -70,6 +70,7 @@ async function compute(work: Work): Promise<Preview> {
     findings: [...facts.findings, ...computed.facts.findings],
     quarantined: await firstRows(bad),
     layers: [await layerOf(tables.silver, 'silver', silver.mode, plan), await layerOf(tables.gold, 'gold', gold.mode, goldPlan)],
+    ...(work.remote ? { onPremises: true } : {}),
   };
 }
 

@@ -283,7 +283,11 @@ describe('a request for a plan', () => {
     expect(body).toMatchObject({
       verdict: { kind: 'accepted' },
       starts: true,
-      refine: { of: 'dataset', files: 1, preview: { refused: null, readRows: 1, layers: [{}, { layer: 'gold', rowsAfter: 1 }] } },
+      refine: {
+        of: 'dataset',
+        files: 1,
+        preview: { refused: null, onPremises: true, readRows: 1, layers: [{}, { layer: 'gold', rowsAfter: 1 }] },
+      },
       notes: [expect.stringContaining('premises') as string],
     });
     // The same files in a manifest written otherwise are the same work.
