@@ -49,6 +49,7 @@ const now = (): Date => new Date();
 const policy: Policy = {
   pollFirstSeconds: config.poll.firstSeconds,
   pollMaxSeconds: config.poll.maxSeconds,
+  pollMaxHintedSeconds: config.poll.maxHintedSeconds,
   signedUrlSeconds: SIGNED_URL_SECONDS,
   ...handOverRule(config),
 };

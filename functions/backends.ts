@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import type { Entra } from '../shared/clients/entra.ts';
 import type { Kubernetes } from '../shared/clients/kubernetes.ts';
 import type { Config } from '../shared/config/config.ts';
+import type { JobSpec } from '../shared/contracts/training.ts';
 import type { AssetRegistry } from '../shared/ports/asset-registry.ts';
 import type { Workspace } from '../shared/ports/platform.ts';
 import type { RunLogger } from '../shared/ports/run-logger.ts';
-import type { SweepBackend } from '../shared/ports/sweep-backend.ts';
+import type { SweepBackend, SweepSpec } from '../shared/ports/sweep-backend.ts';
 import type { TrainingBackend } from '../shared/ports/training-backend.ts';
+import { hinting, isWorkspaceTelling, leavesReport } from './hints.ts';
 import { lazily } from './lazy.ts';
 import type { ResourceManager } from './resource-manager.ts';
 
@@ -15,6 +17,8 @@ type Identity = () => Promise<Entra>;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export interface TrainingPlaces {
+  /** Region of AWS, by the name of the backend whose sending steps have an identity of their own there. */
+  awsRegions: Readonly<Record<string, string>>;
   backends: Readonly<Record<string, TrainingBackend>>;
   /** Searches that a backend runs by itself, by its name. */
   sweeps: Readonly<Record<string, SweepBackend>>;
@@ -25,11 +29,15 @@ export interface TrainingPlaces {
 
 export function createTrainingPlaces(config: Config, entra: Identity, arm: ResourceManager): TrainingPlaces {
   const azureml = config.azureml ? azureMl(config.azureml, arm) : null;
+  // Of its end tells the report that a job leaves in the store, and the workspace of its own jobs.
+  const told = (backend: TrainingBackend) => (config.events.store ? hinting(backend, leavesReport) : backend);
+  const podsIn = config.kubeflow?.aws?.region;
   return {
+    awsRegions: podsIn === undefined ? {} : { kubeflow: podsIn },
     backends: {
-      ...(config.kubeflow ? { kubeflow: kubeflow(config.kubeflow, config.kubernetes, entra) } : {}),
-      ...(azureml?.backend ? { azureml: azureml.backend } : {}),
-      ...(config.databricks ? { databricks: databricks(config.databricks, entra, azureml?.workspace ?? null) } : {}),
+      ...(config.kubeflow ? { kubeflow: told(kubeflow(config.kubeflow, config.kubernetes, entra)) } : {}),
+      ...(azureml?.backend ? { azureml: told(azureml.backend) } : {}),
+      ...(config.databricks ? { databricks: told(databricks(config.databricks, entra, azureml?.workspace ?? null)) } : {}),
       ...(config.local ? { local: local(config.local) } : {}),
     },
     sweeps: azureml?.sweeps ? { azureml: azureml.sweeps } : {},
@@ -109,14 +117,20 @@ function azureMl(settings: NonNullable<Config['azureml']>, arm: ResourceManager)
     backend:
       datastore === null
         ? null
-        : lazily<TrainingBackend>(async () =>
-            (await import('../shared/adapters/azureml/backend.ts')).createAzureMlBackend(await options(datastore)),
+        : hinting(
+            lazily<TrainingBackend>(async () =>
+              (await import('../shared/adapters/azureml/backend.ts')).createAzureMlBackend(await options(datastore)),
+            ),
+            ({ name }: JobSpec) => settings.events && isWorkspaceTelling(name),
           ),
     sweeps:
       datastore === null
         ? null
-        : lazily<SweepBackend>(async () =>
-            (await import('../shared/adapters/azureml/sweep.ts')).createAzureMlSweeps(await options(datastore)),
+        : hinting(
+            lazily<SweepBackend>(async () =>
+              (await import('../shared/adapters/azureml/sweep.ts')).createAzureMlSweeps(await options(datastore)),
+            ),
+            ({ job }: SweepSpec) => settings.events && isWorkspaceTelling(job.name),
           ),
     assets:
       datastore === null

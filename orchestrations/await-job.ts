@@ -5,8 +5,9 @@ import { readBudget } from '../shared/contracts/activities/money.ts';
 import { cancelJob, readJob } from '../shared/contracts/activities/training.ts';
 import { AwaitJobInput, type GivenUp, JOB_HINT_EVENT } from '../shared/contracts/stories.ts';
 import { isTerminal, type JobState } from '../shared/contracts/training.ts';
-import { jittered, nextWait } from '../shared/decisions/durations.ts';
+import { jittered } from '../shared/decisions/durations.ts';
 import { isBudgetLow, limitReached, secondsToLimit } from '../shared/decisions/job-limits.ts';
+import { nextPace } from '../shared/decisions/pace.ts';
 import { ActivityRejected, call, type Story } from './kit/call.ts';
 import type { JobEnd } from './kit/job.ts';
 import { announceLow } from './kit/money.ts';
@@ -38,10 +39,11 @@ function* watch(context: OrchestrationContext, given: AwaitJobInput): Story<JobE
     if (state?.state === 'running' && input.workingSince === null) input = { ...input, workingSince: now(context) };
     if (!input.givenUp) input = yield* giveUpWhereDue(context, input, state);
 
-    hint = yield* pause(context, input, state, hint);
+    const next = yield* pause(context, input, state, hint);
     // A backend that did not answer has filled the history with tries.
     polls += state ? 1 : POLLS_PER_EXECUTION;
-    input = { ...input, polls: input.polls + 1, waitSeconds: nextWait(input.waitSeconds, input.policy.pollMaxSeconds) };
+    input = paced(input, next !== hint);
+    hint = next;
   }
   context.df.continueAsNew(input);
   return null;
@@ -87,6 +89,19 @@ function* warned(context: OrchestrationContext, input: AwaitJobInput, state: Job
   if (!budget || budget.share || budget.warned || !isBudgetLow(input, state, now(context))) return input;
   yield* announceLow(context, pipeline, budget);
   return { ...input, budget: { ...budget, warned: true } };
+}
+
+function paced({ alert, ...input }: AwaitJobInput, woken: boolean): AwaitJobInput {
+  const { policy, waitSeconds, hinted = false } = input;
+  const limits = {
+    firstSeconds: policy.pollFirstSeconds,
+    maxSeconds: policy.pollMaxSeconds,
+    maxHintedSeconds: policy.pollMaxHintedSeconds,
+  };
+  // The end of a job that was given up is waited for closely: it decides how the run ends.
+  const next = nextPace({ waitSeconds, alert }, woken, hinted && input.givenUp === null, limits);
+  const { alert: left, ...pace } = next;
+  return { ...input, ...pace, ...(left ? { alert: left } : {}), polls: input.polls + 1 };
 }
 
 /** Sleeps until the next poll is due, a limit is near, or somebody says that the job changed; gives the task of the next such event. */

@@ -47,6 +47,8 @@ export interface TrainingPorts extends MoneyPorts, TrackingPorts, SweepPorts {
   pipelines: PipelineRegistry;
   /** Where each backend keeps data, by its settings; without it a pipeline with `choose: residency` trains nowhere. */
   residency?: Residency;
+  /** Region of AWS, by the name of the backend whose sending steps have an identity of their own there. */
+  awsRegions?: Readonly<Record<string, string>>;
 }
 
 /** What storage signs at most: the 7 days of a user delegation key, less the time by which clocks may differ. */
@@ -81,14 +83,13 @@ function jobActivities(ports: TrainingPorts): Activity[] {
       const there = await ports.artifacts.head({ region, bucket, key });
       if (there) return { job: null, artifactUri };
       const version = await pipelineVersion(ports.pipelines, request.pipeline, request.contractDigest);
-      const upload = await ports.artifacts.presignPut({
-        region,
-        bucket,
-        key,
-        sha256: archive.sha256,
-        bytes: archive.bytes,
-        expiresSeconds: request.signedUrlSeconds,
-      });
+      const { sha256, bytes } = archive;
+      const expiresSeconds = request.signedUrlSeconds;
+      // Where the step has an identity of its own in AWS, nothing is signed for it.
+      const upload =
+        ports.awsRegions?.[request.backend] === region
+          ? { url: artifactUri, headers: {} }
+          : await ports.artifacts.presignPut({ region, bucket, key, sha256, bytes, expiresSeconds });
       const source = await ports.store.signRead(archive.storePath, request.signedUrlSeconds);
       const job = publicationJob({ runId, version, modelDigest, archive, source, upload });
       return { job: { ...(await backendOf(ports, request.backend).submit(job)), jobName: job.name }, artifactUri };

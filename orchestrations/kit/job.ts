@@ -18,7 +18,8 @@ import { later, now, taskOrEvent } from './time.ts';
 export const JobEnd = z.union([z.strictObject({ state: JobState, givenUp: GivenUp.nullable() }), z.strictObject({ rejection: Rejection })]);
 export type JobEnd = z.infer<typeof JobEnd>;
 
-export type Submitted = Pick<JobRecord, 'stage' | 'jobId' | 'jobName' | 'adopted'> & { backend: BackendName };
+/** `hinted`: an event will tell of its end. */
+export type Submitted = Pick<JobRecord, 'stage' | 'jobId' | 'jobName' | 'adopted'> & { backend: BackendName; hinted?: boolean | undefined };
 
 export interface Waiting {
   pipeline: string;
@@ -83,6 +84,7 @@ export function beginWaiting(context: OrchestrationContext, run: Waiting, job: S
     workingSince: null,
     givenUp: null,
     ...(limits.search === undefined ? {} : { search: limits.search }),
+    ...(job.hinted ? { hinted: true } : {}),
     polls: 0,
     waitSeconds: run.policy.pollFirstSeconds,
   };
@@ -111,5 +113,6 @@ export function problemOf(
 export function* record(context: OrchestrationContext, run: Waiting, job: Submitted, state: JobState | null): Story<void> {
   const times = { queuedSeconds: state?.queuedSeconds ?? null, executionSeconds: state?.executionSeconds ?? null };
   const placements = state?.placements ? { placements: state.placements } : {};
-  yield* note(context, { pipeline: run.pipeline, runId: run.runId }, { jobs: [{ ...job, ...times, ...placements }] });
+  const { hinted: _hinted, ...known } = job;
+  yield* note(context, { pipeline: run.pipeline, runId: run.runId }, { jobs: [{ ...known, ...times, ...placements }] });
 }

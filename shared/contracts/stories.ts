@@ -29,6 +29,7 @@ export type ParamOverrides = z.infer<typeof ParamOverrides>;
 export const Policy = z.strictObject({
   pollFirstSeconds: z.number().min(0.2),
   pollMaxSeconds: z.number().min(0.2),
+  pollMaxHintedSeconds: z.number().min(0.2).optional().describe('Of a job of whose end an event tells; pollMaxSeconds without it'),
   signedUrlSeconds: z.number().int().min(60).describe('Life of a pre-signed upload'),
   handOver: HandOverRule.optional().describe('Where datasets above a size are refined; all are refined here without it'),
 });
@@ -250,8 +251,13 @@ export const AwaitJobInput = z.strictObject({
   givenUp: GivenUp.nullable(),
   /** Set where the job is a search of the backend's own. */
   search: z.strictObject({ metric: z.string(), goal: z.enum(['maximize', 'minimize']) }).optional(),
+  hinted: z.boolean().optional().describe('An event will tell of the job’s end'),
   polls: z.number().int(),
   waitSeconds: z.number(),
+  alert: z
+    .strictObject({ looks: z.number().int(), thenSeconds: z.number() })
+    .optional()
+    .describe('A word came: so many quick looks, then waits as long as before'),
 });
 export type AwaitJobInput = z.infer<typeof AwaitJobInput>;
 

@@ -35,7 +35,7 @@ export interface SweepState {
 
 export interface SweepBackend {
   /** Look before create, by the job's name, as TrainingBackend.submit; the same rejections. */
-  submit(spec: SweepSpec): Promise<{ jobId: string; adopted: boolean }>;
+  submit(spec: SweepSpec): Promise<{ jobId: string; adopted: boolean; hinted?: boolean }>;
   /** `objective` orders the trials and picks the metric: pass what was submitted. */
   get(jobId: string, objective: SweepSpec['objective']): Promise<SweepState>;
   cancel(jobId: string, reason: string): Promise<void>;

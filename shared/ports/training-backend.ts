@@ -10,9 +10,9 @@ export interface TrainingBackend {
   /**
    * Looks the job up by its name and creates it only if it is absent (X4). Two submits of one name make one job.
    * Rejects `job-conflict` when the name is taken by another graph, `backend-refused` (4xx; the message names the identity and the role
-   * that is missing where the service says so); transient errors throw TransientError.
+   * that is missing where the service says so); transient errors throw TransientError. `hinted`: an event will tell of the job's end.
    */
-  submit(job: JobSpec): Promise<{ jobId: string; adopted: boolean }>;
+  submit(job: JobSpec): Promise<{ jobId: string; adopted: boolean; hinted?: boolean }>;
   get(jobId: string): Promise<JobState>;
   /** Asks for the end of a job; a job that is terminal or absent stays as it is. */
   cancel(jobId: string, reason: string): Promise<void>;

@@ -25,7 +25,8 @@ def test_one_put_of_one_content_is_signed() -> None:
     assert (put.headers['if-none-match'], put.headers['x-amz-content-sha256'], put.headers['x-amz-date']) == ('*', SHA, '20261122T120000Z')
     assert put.headers['authorization'].startswith(
         'AWS4-HMAC-SHA256 Credential=AKID/20261122/eu-central-1/s3/aws4_request, '
-        'SignedHeaders=content-type;host;if-none-match;x-amz-content-sha256;x-amz-date;x-amz-meta-sha256;x-amz-security-token, Signature='
+        'SignedHeaders=content-type;host;if-none-match;x-amz-checksum-sha256;x-amz-content-sha256;x-amz-date;x-amz-meta-sha256;'
+        'x-amz-security-token, Signature='
     )
     assert put.headers['authorization'] != other.headers['authorization']
 

@@ -4,6 +4,7 @@ AssumeRoleWithWebIdentity and Signature Version 4 by the standard library; the v
 (facts/sagemaker.md §3, §4).
 """
 
+import base64
 import hashlib
 import hmac
 import os
@@ -107,6 +108,8 @@ def sign_put(
         'content-type': 'application/octet-stream',
         'host': parts.netloc,
         'if-none-match': '*',
+        # S3 keeps it beside the object, where whoever deploys the model compares it.
+        'x-amz-checksum-sha256': base64.b64encode(bytes.fromhex(sha256)).decode('ascii'),
         'x-amz-content-sha256': sha256,
         'x-amz-date': stamp,
         'x-amz-meta-sha256': sha256,

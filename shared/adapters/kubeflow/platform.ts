@@ -49,27 +49,32 @@ type Asked = Partial<Pick<JobSpec, 'nodes' | 'timeoutSeconds' | 'rowsStay'>>;
 /** Rejects `kubeflow-unsupported` for what KFP cannot express with these options. */
 export function executorConfig(asked: Asked, task: GraphTask, options: PodOptions): ExecutorConfig {
   const { nodes } = asked;
-  const runtimeClass = nodes?.runtimeClass;
   const lack = runtimeClassLack(nodes, options);
   if (lack !== null) throw unsupported(lack);
-  const annotations = {
-    ...(nodes === undefined ? {} : { [ENCLAVE_ANNOTATION]: task.kind === 'own' ? nodes.enclave : 'none' }),
-    ...(runtimeClass === undefined ? {} : { [RUNTIME_CLASS_ANNOTATION]: runtimeClass }),
-  };
-  const labels = {
-    [STEP_LABEL]: task.name.slice(0, 63),
-    ...(runtimeClass !== undefined && options.runtimeClassLabel !== undefined ? { [options.runtimeClassLabel]: runtimeClass } : {}),
-    ...(nodes?.enclave === 'gramine' && task.kind === 'own' ? { [ENCLAVE_LABEL]: 'gramine' } : {}),
-    ...(options.aws && task.sends ? { [AWS_LABEL]: 'true' } : {}),
-  };
   return {
-    podMetadata: { labels, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
+    podMetadata: podMetadata(nodes, task, options),
     ...(nodes && Object.keys(nodes.selector).length > 0 ? { nodeSelector: { labels: sorted(nodes.selector) } } : {}),
     ...(nodes && nodes.tolerations.length > 0 ? { tolerations: nodes.tolerations.map(toleration) } : {}),
     ...(options.imagePullSecrets?.length ? { imagePullSecret: options.imagePullSecrets.map((secretName) => ({ secretName })) } : {}),
     ...(task.readsSite ? { pvcMount: [siteMount(options)] } : {}),
     ...(asked.timeoutSeconds === undefined ? {} : { activeDeadlineSeconds: asked.timeoutSeconds }),
   };
+}
+
+/** What the pod is told apart by, and what the cluster acts on. */
+function podMetadata(nodes: JobSpec['nodes'], task: GraphTask, options: PodOptions): ExecutorConfig['podMetadata'] {
+  const labels: Record<string, string> = { [STEP_LABEL]: task.name.slice(0, 63) };
+  const annotations: Record<string, string> = {};
+  if (options.aws && task.sends) labels[AWS_LABEL] = 'true';
+  if (nodes === undefined) return { labels };
+  const enclave = task.kind === 'own' ? nodes.enclave : 'none';
+  annotations[ENCLAVE_ANNOTATION] = enclave;
+  if (enclave === 'gramine') labels[ENCLAVE_LABEL] = enclave;
+  if (nodes.runtimeClass !== undefined && options.runtimeClassLabel !== undefined) {
+    annotations[RUNTIME_CLASS_ANNOTATION] = nodes.runtimeClass;
+    labels[options.runtimeClassLabel] = nodes.runtimeClass;
+  }
+  return { labels, annotations };
 }
 
 /** Why a pod cannot get the runtime class that is asked for; null when it can, or when none is. */

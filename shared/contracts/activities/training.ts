@@ -11,7 +11,12 @@ import { activity, BRIEF, PATIENT } from './contract.ts';
 const backend = BackendName;
 const plan = { pipeline: Name, contractDigest: Sha256, overrides: ParamOverrides.optional() };
 const gold = z.strictObject({ table: Name, version: z.number().int(), digest: Sha256 });
-const submitted = z.strictObject({ jobId: z.string(), jobName: z.string(), adopted: z.boolean() });
+const submitted = z.strictObject({
+  jobId: z.string(),
+  jobName: z.string(),
+  adopted: z.boolean(),
+  hinted: z.boolean().optional().describe('An event will tell of the job’s end'),
+});
 
 /** Asks the backends of a pipeline in order, up to the first that can train. One that gives no answer counts only when no other can. */
 export const checkBackends = activity({
