@@ -8,7 +8,7 @@ export const PipelineVitals = z.strictObject({
   registeredAt: Instant.describe('When the timer met it first, or when it was registered before that'),
   lastTick: Instant.nullable().describe('Times up to it were dealt with'),
   lastEvent: Instant.nullable().describe('Newest event about data of it'),
-  lastDataset: Instant.nullable().describe('When a dataset was refined last'),
+  lastDataset: Instant.nullable().describe('When a dataset was refined last, or somebody else’s gold was taken'),
   lastTraining: Instant.nullable().describe('When a training succeeded last'),
   freshness: z
     .strictObject({ deadline: Instant, met: z.boolean() })

@@ -25,11 +25,17 @@ export function broughtData(arrival: { what: 'file' | 'signal' | 'none'; verdict
   return arrival.what === 'file' && DATA.has(arrival.verdict);
 }
 
-/** What a run that has ended is a sign of; null for one that says nothing of data or training. */
-export function signOf({ story, status, finishedAt }: Pick<Run, 'story' | 'status' | 'finishedAt'>): Signs | null {
-  if (status !== 'succeeded' || finishedAt === null) return null;
-  if (story === 'refine') return { lastDataset: finishedAt };
-  return story === 'train' ? { lastTraining: finishedAt } : null;
+type Signing = Pick<Run, 'story' | 'status' | 'startedAt' | 'finishedAt' | 'cause'>;
+/** A commit as the cause of a training: gold that somebody else made, refined before it came to us. */
+const COMMIT = /\/_delta_log\/[0-9]{20}\.json$/;
+
+/** What a run is a sign of; null for one that says nothing of data or training. Foreign gold is data whatever its training comes to. */
+export function signOf({ story, status, startedAt, finishedAt, cause }: Signing): Signs | null {
+  const foreign = story === 'train' && cause.kind === 'event' && COMMIT.test(cause.path ?? '') ? { lastDataset: startedAt } : {};
+  const ended = status === 'succeeded' && finishedAt !== null;
+  const own = !ended ? {} : story === 'refine' ? { lastDataset: finishedAt } : story === 'train' ? { lastTraining: finishedAt } : {};
+  const signs = { ...foreign, ...own };
+  return Object.keys(signs).length === 0 ? null : signs;
 }
 
 /** The newer of each sign. */

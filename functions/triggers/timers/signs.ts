@@ -54,7 +54,7 @@ export async function readSigns(deps: SignsDeps, now: string): Promise<FoundSign
   const open = new Map(known.open.map((run) => [run.runId, run]));
   const looked = [...open.values()].slice(0, MAX_LOOKS);
   for (const run of looked) open.delete(run.runId);
-  const take = (run: Pick<Run, 'pipeline' | 'runId' | 'story' | 'status' | 'finishedAt'>): void => {
+  const take = (run: Pick<Run, 'pipeline' | 'runId' | 'story' | 'status' | 'startedAt' | 'finishedAt' | 'cause'>): void => {
     const sign = signOf(run);
     if (sign) note(run.pipeline, sign);
     if (run.status !== 'running' || (run.story !== 'refine' && run.story !== 'train')) open.delete(run.runId);

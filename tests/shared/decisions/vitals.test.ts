@@ -29,12 +29,25 @@ describe('signs', () => {
   });
 
   test('are of refinings and trainings that succeeded', () => {
+    const startedAt = at(3);
     const finishedAt = at(9);
+    const own = { startedAt, finishedAt, cause: { kind: 'run', ref: 'refine-p-1' } } as const;
 
-    expect(signOf({ story: 'refine', status: 'succeeded', finishedAt })).toEqual({ lastDataset: finishedAt });
-    expect(signOf({ story: 'train', status: 'succeeded', finishedAt })).toEqual({ lastTraining: finishedAt });
-    expect(signOf({ story: 'train', status: 'failed', finishedAt })).toBeNull();
-    expect(signOf({ story: 'promote', status: 'succeeded', finishedAt })).toBeNull();
+    expect(signOf({ ...own, story: 'refine', status: 'succeeded' })).toEqual({ lastDataset: finishedAt });
+    expect(signOf({ ...own, story: 'train', status: 'succeeded' })).toEqual({ lastTraining: finishedAt });
+    expect(signOf({ ...own, story: 'train', status: 'failed' })).toBeNull();
+    expect(signOf({ ...own, story: 'promote', status: 'succeeded' })).toBeNull();
+  });
+
+  test('are of gold that somebody else made, whatever its training comes to', () => {
+    const [startedAt, finishedAt] = [at(3), at(9)];
+    const path = `lake/data/gold/p/training/_delta_log/${'7'.padStart(20, '0')}.json`;
+    const foreign = { story: 'train', startedAt, cause: { kind: 'event', ref: 'e-1', path } } as const;
+
+    expect(signOf({ ...foreign, status: 'running', finishedAt: null })).toEqual({ lastDataset: startedAt });
+    expect(signOf({ ...foreign, status: 'failed', finishedAt })).toEqual({ lastDataset: startedAt });
+    expect(signOf({ ...foreign, status: 'succeeded', finishedAt })).toEqual({ lastDataset: startedAt, lastTraining: finishedAt });
+    expect(signOf({ ...foreign, status: 'running', finishedAt: null, cause: { kind: 'event', ref: 'e-1' } })).toBeNull();
   });
 
   test('join to the newest of each, in any order, and an old one changes nothing', () => {
