@@ -20,10 +20,18 @@ export async function landFile(context: Context, api: Api, file: string, pipelin
   if (!folder) throw new CommandError(EXIT.notFound, `No pipeline "${pipeline}" is registered`, 'register it with: sluice apply DIR');
   const info = await stat(file).catch(() => null);
   if (!info?.isFile()) throw new CommandError(EXIT.usage, `${file} is not a file`);
+  const name = as ?? basename(file);
+  // Storage would take some of them for another path, and Sluice refuses the others.
+  if (name.split('/').some((part) => part === '' || part === '.' || part === '..'))
+    throw new CommandError(
+      EXIT.usage,
+      `"${name}" is no name for a file in the lake`,
+      'name it without empty, "." or ".." parts: --as NAME',
+    );
   const lake = await lakeOf(context);
   // Loaded here: every command would wait for the SDK otherwise.
   const { BlobServiceClient } = await import('@azure/storage-blob');
-  const path = `${folder}${as ?? basename(file)}`;
+  const path = `${folder}${name}`;
   const blob = BlobServiceClient.fromConnectionString(lake.connectionString).getContainerClient(lake.container).getBlockBlobClient(path);
   const answer = info.size === 0 ? await blob.upload('', 0) : await blob.uploadFile(file, { maxSingleShotSize: 64 * 1024 * 1024 });
   return { path, eTag: (answer.etag ?? '').replaceAll('"', ''), bytes: info.size };

@@ -60,12 +60,13 @@ async function list({ output }: Context, api: Api, options: Options): Promise<nu
 async function follow({ output }: Context, api: Api, options: Options): Promise<number> {
   const stop = new AbortController();
   const stopped = new Promise<null>((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => {
-        stop.abort();
-        resolve(null);
-      });
-    }
+    const end = (): void => {
+      stop.abort();
+      resolve(null);
+    };
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, end);
+    // Nobody reads any more.
+    process.stdout.once('error', end);
   });
   const coming = followEvents(api, { filter: filterOf(options), first: limitOf(options), keep: keepOf(options), signal: stop.signal });
   for (;;) {

@@ -4,8 +4,8 @@ import { EXIT } from '../failure.ts';
 import { whatOf } from '../event-lines.ts';
 import { paintState } from '../output.ts';
 
-/** Verdicts that hold an event back once more. */
-const HELD: ReadonlySet<string> = new Set(['refused', 'over-budget', 'loop', 'late', 'quarantined', 'malformed']);
+/** Verdicts after which nothing was made of the event again. */
+const HELD: ReadonlySet<string> = new Set(['refused', 'over-budget', 'loop', 'late', 'quarantined', 'malformed', 'ignored']);
 
 /** Judges an event once more that was held back: what held it may be gone. */
 export const replay: Command = {

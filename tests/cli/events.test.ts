@@ -155,6 +155,25 @@ describe('following', () => {
     expect(served.asked.every((line) => !/since=2026-11-20T21:5[0-8]/.test(line))).toBe(true);
   });
 
+  test('ends with 0 when nobody reads any more', async () => {
+    const served = await servedApi();
+    await record(served, 'one', after(0));
+    const child = spawn(process.execPath, ['cli/sluice.js', 'events', '--follow', '--api', served.address], {
+      env: { ...process.env, SLUICE_TOKEN: 'ola/admin' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let err = '';
+    child.stderr.on('data', (part) => (err += String(part)));
+    const exit = once(child, 'exit');
+    await once(child.stdout, 'data');
+
+    child.stdout.destroy();
+    await record(served, 'two', after(1));
+
+    expect(await exit).toEqual([0, null]);
+    expect(err).not.toContain('EPIPE');
+  });
+
   test('ends with 0 at Ctrl-C; with --json every line is an event', async () => {
     const served = await servedApi();
     await record(served, 'one', after(0));

@@ -17,7 +17,39 @@ async function registered() {
   return served;
 }
 
+test.each(['../day.csv', 'a//b.csv', './day.csv', '', '..'])(
+  'a file is not landed under the name "%s", which would be another path',
+  async (name) => {
+    const { sluice } = await registered();
+
+    const { code, err } = await sluice('drop', 'package.json', '--pipeline', 'ble-location', '--as', name);
+
+    expect([code, err]).toEqual([2, expect.stringContaining(`"${name}" is no name for a file in the lake`)]);
+  },
+);
+
 describe('why', () => {
+  test('of nothing is wrong use', async () => {
+    const { sluice, asked } = await registered();
+
+    expect((await sluice('why', ' ')).code).toBe(2);
+    expect(asked).toEqual([]);
+  });
+
+  test('reads from the beginning, whatever was asked for', async () => {
+    const { deps, sluice } = await registered();
+    const [refine, train] = [runOf('refine', 'r', { startedAt: minute(1) }), runOf('train', 't', { startedAt: minute(2) })];
+    await deps.runs.open(train);
+    await deps.runs.open({ ...refine, next: [train.runId] });
+    await deps.runs.open({ ...train, cause: { kind: 'run', ref: refine.runId } });
+
+    const { out } = await sluice('why', train.runId);
+
+    expect(out.indexOf(`  run       ${refine.status}  ${refine.runId}`)).toBeLessThan(
+      out.indexOf(`▸ run       ${train.status}  ${train.runId}`),
+    );
+  });
+
   test('an event that a freeze holds: verdict, evidence, what to do, and the freeze', async () => {
     const { deps, sluice } = await registered();
     await deps.freezes.set({ pipeline: 'ble-location', kind: 'frozen', by: 'ola', reason: 'audit', since: minute(0), until: null });
@@ -106,6 +138,32 @@ describe('replay', () => {
     expect(first.code).toBe(0);
     expect(first.out.split('\n')[0]).toBe('bronze/x/day1.csv: refused (frozen) → accepted (complete-file)');
     expect([again.code, json(again.out)['error']]).toMatchObject([1, { code: 'replay-not-held' }]);
+  });
+
+  test('of an event that is held once more fails and says where to look', async () => {
+    const { deps, sluice } = await registered();
+    const at = placeOf('bronze/x/day1.csv');
+    const held = entryOf(at, 'held', { verdict: { kind: 'refused', rule: 'frozen', reason: 'frozen', evidence: {} } });
+    await deps.ledger.record(at, held, null, null);
+    await sluice('pipelines', 'freeze', '--all', '--reason', 'audit');
+
+    const { code, out } = await sluice('replay', held.entryId, '--reason', 'too early');
+
+    expect(code).toBe(1);
+    expect(out).toContain('refused (frozen) → refused (frozen)\n');
+    expect(out).toContain(`  what to do: sluice why ${held.entryId}\n`);
+  });
+
+  test('says once what is wrong with what was typed', async () => {
+    const { sluice } = await registered();
+
+    expect((await sluice('replay', 'x', '--reason', 'why not')).err).toBe(
+      'error  In the path: id: expected e- and 32 hex characters, as `events` and `why` show them\n',
+    );
+    expect(await sluice('signal', 'monitor', '--pipeline', 'ble-location', '--monitor', 'm', '--value', 'high')).toMatchObject({
+      code: 2,
+      err: 'error  --value high is no number\n',
+    });
   });
 });
 
