@@ -93,7 +93,8 @@ function* trainOnce(context: OrchestrationContext, input: TrainInput, plan: Plan
     return yield* waitedFor(context, input, plan, { stage: 'train', backend, ...job }, purse, cancel);
   });
 
-  const report = yield* call(context, readReport, { runId });
+  const noGolden = plan.rowsStay === true && plan.train.releasable === undefined;
+  const report = yield* call(context, readReport, { runId, ...(noGolden ? { noGolden } : {}) });
   progress.metrics = report.metrics;
   progress.tags['sluice.model'] = report.model.digest;
   const { champion } = yield* call(context, readChampion, { pipeline });

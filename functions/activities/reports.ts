@@ -3,6 +3,7 @@ import { explainFailure, readReport, readTrial } from '../../shared/contracts/ac
 import { believableReport, checkArchive, failureIn, readableReport } from '../../shared/decisions/report.ts';
 import { stepsOf } from '../../shared/decisions/train-spec.ts';
 import { ARCHIVE, REPORT, runFolder, stepReportPath } from '../../shared/decisions/training-plan.ts';
+import { RejectedError } from '../../shared/errors/errors.ts';
 import type { Store } from '../../shared/ports/lake.ts';
 import type { PipelineRegistry } from '../../shared/ports/stores.ts';
 import { pipelineVersion } from './data.ts';
@@ -15,9 +16,10 @@ const MAX_SAID = 1500;
 export function reportActivities(ports: { store: Store; pipelines: PipelineRegistry }): Activity[] {
   const { store } = ports;
   return [
-    perform(readReport, async ({ runId }) => {
+    perform(readReport, async ({ runId, noGolden }) => {
       const folder = runFolder(runId);
       const report = readableReport(runId, await store.read(`${folder}/${REPORT}`, MAX_REPORT_BYTES));
+      if (noGolden && report.golden) throw undeclared(runId, `${folder}/${REPORT}`);
       checkArchive(runId, report, await store.digest(`${folder}/${ARCHIVE}`));
       return { metrics: report.metrics, model: report.model, executionSeconds: report.times.executionSeconds };
     }),
@@ -37,4 +39,12 @@ export function reportActivities(ports: { store: Store; pipelines: PipelineRegis
       return { said: null };
     }),
   ];
+}
+
+function undeclared(runId: string, path: string): RejectedError {
+  return new RejectedError(
+    'golden-undeclared',
+    `The run report of ${runId} holds golden rows, and this pipeline declares no row releasable: rows have left the site. Nothing was registered. ` +
+      `Remove ${path} from the store, and let the component give golden rows of its input "releasable" only`,
+  );
 }

@@ -78,11 +78,11 @@ export const cancelJob = activity({
 
 /**
  * Reads and checks the run report of a train run, and the archive that it names. Rejects `report-missing`, `report-invalid`, `report-protocol`,
- * `report-not-finite`, `component-failed`, `model-missing`, `model-digest-wrong`, `archive-missing`, `archive-digest-wrong`.
+ * `report-not-finite`, `component-failed`, `model-missing`, `model-digest-wrong`, `archive-missing`, `archive-digest-wrong`, `golden-undeclared`.
  */
 export const readReport = activity({
   name: 'read-report',
-  input: z.strictObject({ runId: RunId }),
+  input: z.strictObject({ runId: RunId, noGolden: z.boolean().optional().describe('No row of the data may be in it') }),
   output: z.strictObject({ metrics: z.record(z.string(), z.number()), model: ModelDescription, executionSeconds: z.number() }),
   retry: PATIENT,
 });

@@ -133,6 +133,18 @@ describe('the job', () => {
   });
 });
 
+test('a report with rows that nobody declared is not believed', async () => {
+  const { activities, store } = await world();
+  const report = reportOf(RUN);
+  await store.create(`runs/${RUN}/run-report.json`, Buffer.from(JSON.stringify(report)), 'application/json');
+
+  const answer = await step(activities, 'read-report')({ runId: RUN, noGolden: true });
+
+  expect(answer).toMatchObject({
+    rejection: { code: 'golden-undeclared', message: expect.stringContaining('rows have left the site') as string },
+  });
+});
+
 describe('an endpoint without golden rows', () => {
   async function checked(report: object, answers: Prediction[], rowsStay = true) {
     const store = createMemoryStore();
