@@ -9,6 +9,7 @@ import type { TrainingBackend } from '../../ports/training-backend.ts';
 import { createKubeflowHttp } from './http.ts';
 import { compilePipeline } from './ir.ts';
 import { lastWords, logsOf } from './logs.ts';
+import { createLooks } from './looks.ts';
 import { awsAvailable, nodesAvailable } from './nodes.ts';
 import { observe } from './observe.ts';
 import { type PodOptions, siteLack } from './platform.ts';
@@ -46,6 +47,8 @@ export interface KubeflowOptions {
   pollSettings?: { intervalMs: number; totalMs: number };
   /** A running step that has said nothing for so long is mentioned (default 600 s). */
   silentAfterSeconds?: number;
+  /** How often the pods of a run are asked that Kubeflow shows unchanged (default 900 s). */
+  closelyEverySeconds?: number;
   /** Milliseconds since 1970. */
   now: () => number;
   sleep: (ms: number) => Promise<void>;
@@ -65,6 +68,7 @@ export function createKubeflowBackend(options: KubeflowOptions): TrainingBackend
     now: options.now,
   });
   const inTurn = createTurns();
+  const looks = createLooks(options.closelyEverySeconds ?? 900, options.now);
 
   return {
     name: 'kubeflow',
@@ -77,8 +81,13 @@ export function createKubeflowBackend(options: KubeflowOptions): TrainingBackend
     async get(jobId) {
       const run = await readRun(http, jobId);
       if (!run) return { state: 'absent', reason: `Kubeflow knows no run ${jobId}`, queuedSeconds: null, executionSeconds: null };
+      const known = place ? looks.known(run) : null;
+      if (known) return known;
       const silentAfterSeconds = options.silentAfterSeconds ?? 600;
-      return observe(run, place, { pods, now: options.now, silentAfterSeconds, lastWords: (step) => lastWords(http, run, step) });
+      const words = (step: string): Promise<string | null> => lastWords(http, run, step);
+      const state = await observe(run, place, { pods, now: options.now, silentAfterSeconds, lastWords: words });
+      looks.remember(run, state);
+      return state;
     },
 
     async cancel(jobId) {

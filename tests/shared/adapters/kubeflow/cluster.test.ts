@@ -296,7 +296,7 @@ describe('what is wrong with a pod', () => {
   });
 
   it('is said while it runs: the node is silent, and the step says nothing', async () => {
-    const rig = open({ backend: { silentAfterSeconds: 600 } });
+    const rig = open({ backend: { silentAfterSeconds: 600, closelyEverySeconds: 0 } });
     const { jobId } = await rig.backend.submit(digs('train-a-1'));
     await rig.until(jobId, ({ state }) => state === 'running');
     while (!(await rig.backend.logs(jobId, 100)).some(({ text }) => text.includes('digging'))) await rig.backend.get(jobId);
@@ -319,6 +319,30 @@ describe('what is wrong with a pod', () => {
       state: 'running',
       reason: expect.stringMatching(/step train: NodeLost: Node local-1 .* is unresponsive/) as string,
     });
+  });
+
+  it('is looked for once in a quarter of an hour while Kubeflow shows the run unchanged, and at once when it changes', async () => {
+    const { backend, calls, clock, until, end } = open({ backend: { silentAfterSeconds: 100_000 } });
+    const pods = (): number => calls.splice(0).filter((call) => call.includes('/pods')).length;
+    const { jobId } = await backend.submit(digs('train-a-1'));
+    const first = await until(jobId, ({ state }) => state === 'running');
+    // The record of a step that has just begun is still being written.
+    for (let look = 0; look < 3; look += 1) await backend.get(jobId);
+    pods();
+    const quiet = await backend.get(jobId);
+    const asked = [pods()];
+    clock.advance(900_000);
+    await backend.get(jobId);
+    asked.push(pods());
+    await backend.get(jobId);
+    asked.push(pods());
+    await backend.cancel(jobId, 'enough');
+    const ended = await end(jobId);
+
+    expect(asked).toEqual([0, 1, 0]);
+    expect(quiet).toMatchObject({ state: 'running', placements: first.placements });
+    expect(ended.state).toBe('cancelled');
+    expect(pods()).toBeGreaterThan(0);
   });
 
   it('of a failed step is what it said, not only its exit code', async () => {
