@@ -12,6 +12,7 @@ import type { Lake } from '../../shared/ports/lake.ts';
 import type { Starter } from '../../shared/ports/starter.ts';
 import type { Ledger, PipelineRegistry, RunStore } from '../../shared/ports/stores.ts';
 import { createCatalog } from './catalog.ts';
+import { createFamiliar } from './familiar.ts';
 import { judgeFile, type JudgedEvent, judgeSignal } from './judge.ts';
 import { startFile, startSignal } from './starting.ts';
 
@@ -50,12 +51,25 @@ export interface Intake {
 /** Races on one blob are rare and short; after this many the queue's own redelivery takes over. */
 const MAX_LOOKS = 8;
 const FROM_QUEUE: Arrival = { foundBy: 'queue', chain: [] };
+/** What `look` would say of a file that never came before. */
+const NOTHING_KNOWN = { head: null, entry: null, version: null } as const;
 /** Verdicts that may turn out otherwise when what was in the way is gone. */
 const HELD: ReadonlySet<Verdict['kind']> = new Set(['over-budget', 'refused', 'loop', 'ignored', 'late']);
 
 export function createIntake(deps: IntakeDeps): Intake {
   const { ledger, now } = deps;
   const catalog = createCatalog(deps);
+  const familiar = createFamiliar();
+
+  /**
+   * What the ledger knows before the first attempt. Most files that the queue tells of are new: for them nothing is read, because
+   * `record` refuses a version that is not the newest, and then it is looked up. Whatever came this way before is looked up at once.
+   */
+  function firstLook(event: StorageEvent | SignalEvent, { foundBy }: Arrival, id: string): ReturnType<Ledger['look']> {
+    const place = placeOfEvent(event);
+    const isNew = foundBy === 'queue' && isStorageEvent(event) && event.kind === 'created' && !familiar.has(place);
+    return isNew ? Promise.resolve(NOTHING_KNOWN) : ledger.look(place, id);
+  }
 
   /** Looks, judges and records until nobody else came in between. */
   async function record<Judged extends JudgedEvent>(
@@ -65,8 +79,11 @@ export function createIntake(deps: IntakeDeps): Intake {
   ): Promise<{ entry: LedgerEntry; judged: Judged | null }> {
     const place = placeOfEvent(event);
     const id = entryId(event.source, event.id);
+    // One moment for all attempts: what an attempt that came too late has written is then overwritten by the next.
+    const receivedAt = now().toISOString();
     for (let look = 0; look < MAX_LOOKS; look += 1) {
-      const known = await ledger.look(place, id);
+      const known = await (look === 0 ? firstLook(event, arrival, id) : ledger.look(place, id));
+      familiar.add(place);
       if (known.entry) {
         await ledger.redelivered(place, id);
         return { entry: { ...known.entry, deliveries: known.entry.deliveries + 1 }, judged: null };
@@ -79,7 +96,7 @@ export function createIntake(deps: IntakeDeps): Intake {
         pipeline: judged.pipeline,
         verdict: { ...judged.verdict, evidence: { ...arrival.evidence, ...judged.verdict.evidence } },
         deliveries: 1,
-        receivedAt: now().toISOString(),
+        receivedAt,
         instanceId: judged.instanceId,
         runId: judged.runId,
         window: null,

@@ -2,7 +2,14 @@
 // SHA-256 and gets its verdict too, so that nothing that came is without one.
 import { createHash } from 'node:crypto';
 import type { InvocationContext } from '@azure/functions';
-import { isStorageEvent, type CausalChain, type LedgerEntry, type LedgerEvent, type Verdict } from '../../shared/contracts/events.ts';
+import {
+  type CausalChain,
+  isStorageEvent,
+  type LedgerEntry,
+  type LedgerEvent,
+  placeOfEvent,
+  type Verdict,
+} from '../../shared/contracts/events.ts';
 import { entryId } from '../../shared/decisions/identity.ts';
 import type { Store } from '../../shared/ports/lake.ts';
 import type { Starter } from '../../shared/ports/starter.ts';
@@ -43,6 +50,8 @@ export interface Taken {
   problems: string[];
 }
 
+/** Events of one message that are taken side by side: as many as the host takes messages. */
+const LANES = 16;
 /** Of a message that cannot be parsed, so much is kept; queue messages are far smaller. */
 const MAX_KEPT_CHARS = 1024 * 1024;
 
@@ -70,12 +79,38 @@ export async function takeMessage(
     log.warn(`malformed message recorded: ${problems.join('; ').slice(0, 2000)}`);
   }
   for (const other of others) await recordOther(deps, other, arrival);
-  for (const [index, event] of events.entries()) {
+  await eachInItsOrder(events, async (event, index) => {
     const own: Arrival = { ...arrival, chain: chains[index] ?? [] };
     if (isStorageEvent(event)) await deps.intake.takeEvent(event, starter, log, own);
     else await deps.intake.takeSignal(event, starter, log, own);
-  }
+  });
   return { events: events.length, problems };
+}
+
+/**
+ * Events of different places side by side, those of one place one after the other as they stand in the message. After a failure nothing
+ * new is begun, what is under way is waited for, and the first failure is thrown: another delivery brings all of them again.
+ */
+async function eachInItsOrder(events: readonly LedgerEvent[], take: (event: LedgerEvent, index: number) => Promise<void>): Promise<void> {
+  const lanes = new Map<string, [LedgerEvent, number][]>();
+  for (const [index, event] of events.entries()) {
+    const { account, container, path } = placeOfEvent(event);
+    const place = `${account}/${container}/${path}`;
+    const lane = lanes.get(place);
+    if (lane) lane.push([event, index]);
+    else lanes.set(place, [[event, index]]);
+  }
+  const failures: unknown[] = [];
+  const waiting = lanes.values();
+  const work = async (): Promise<void> => {
+    for (const lane of waiting)
+      for (const [event, index] of lane) {
+        if (failures.length > 0) return;
+        await take(event, index).catch((error: unknown) => failures.push(error));
+      }
+  };
+  await Promise.all(Array.from({ length: Math.min(LANES, lanes.size) }, work));
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Keeps a text by its digest and records why nothing was made of it; gives the entry's id. */

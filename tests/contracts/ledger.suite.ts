@@ -100,6 +100,34 @@ export function ledgerSuite(make: () => Promise<Ledger>): void {
     expect((await ledger.recent(10)).items).toEqual([entry]);
   });
 
+  it('lists an entry once, at the moment when it was recorded, however often it is tried again', async () => {
+    const ledger = await make();
+    const entry = entryOf(place, 'one', { receivedAt: minute(1) });
+    await ledger.record(place, entry, headOf(entry), null);
+
+    for (const receivedAt of [minute(1), minute(5), minute(2000)]) {
+      expect(await ledger.record(place, { ...entry, receivedAt }, headOf(entry), null)).toBe('changed');
+      expect((await ledger.arrivals(10)).items).toMatchObject([{ at: minute(1), entryId: entry.entryId }]);
+      expect((await ledger.recent(10)).items).toEqual([entry]);
+    }
+  });
+
+  it('amends the first entry of a blob as well as later ones, and keeps them apart', async () => {
+    const ledger = await make();
+    const entries = ['one', 'two', 'three'].map((name, n) => entryOf(place, name, { receivedAt: minute(n) }));
+    for (const entry of entries) await recordPatiently(ledger, entry, place);
+
+    for (const [n, { entryId }] of entries.entries()) {
+      for (let time = 0; time <= n; time += 1) await ledger.redelivered(place, entryId);
+      await ledger.amend(place, entryId, { instanceId: `land-${n}`, sha256: digest(`content ${n}`) });
+    }
+
+    const expected = entries.map((entry, n) => ({ ...entry, deliveries: n + 2, instanceId: `land-${n}`, sha256: digest(`content ${n}`) }));
+    expect(await ledger.ofBlob(place)).toEqual(expected);
+    expect(await Promise.all(entries.map(({ entryId }) => ledger.find(entryId)))).toEqual(expected);
+    expect((await ledger.look(place, 'e-none')).head).toEqual(headOf(entries[2]!, { sha256: digest('content 2') }));
+  });
+
   it('loses none of 50 concurrent entries of one blob', async () => {
     const ledger = await make();
     const entries = Array.from({ length: 50 }, (_, n) => entryOf(place, `race-${n}`, { receivedAt: minute(n) }));

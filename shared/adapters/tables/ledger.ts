@@ -1,24 +1,41 @@
-// The ledger in table `ledger`: events and verdicts, one partition for each blob.
-//   PK hash(account/container/path)   RK e-<hash> = entry, RK head = the newest accepted state; without a path PK `malformed`.
-//   PK ~recent-…                      index, newest first (newest-first.ts); says what came for whom
-//   PK ~entry-<2 hex>, RK entry id    index: where the entry with this id is
-//   PK ~run-<run id>, RK entry id     index: the entries that became data of this run; RK `w-<window>`: all members of that window
-//   PK ~window-<window>, RK entry id  the members of a window, as they were collected
+// The ledger in table `ledger`: events and verdicts, one partition for each blob; what its rows look like is in ledger-rows.ts.
 // Index rows are written before what they point to and are checked when read. Every `record` touches row `head`, even when it brings
 // no new head: its ETag is therefore the version of the partition, and of two writers who saw the same version one is told `changed`.
-import { isStorageEvent, LedgerEntry, LedgerHead, VerdictKind } from '../../contracts/events.ts';
+import { LedgerEntry, type LedgerHead, VerdictKind } from '../../contracts/events.ts';
 import { WindowMember } from '../../contracts/windows.ts';
 import { placeKey } from '../../decisions/identity.ts';
 import { changedEntry, headFrom } from '../../decisions/ledger-change.ts';
 import type { BlobPlace, KnownBlob, Ledger, LedgerArrival, LedgerChange } from '../../ports/stores.ts';
 import { RejectedError } from '../../errors/errors.ts';
 import { untilUncontended } from './contention.ts';
-import { newestFirst, newestFirstRow } from './newest-first.ts';
-import { pack, unpack } from './row.ts';
-import type { NewRow, Row, Step, Table } from './table.ts';
+import { createGatheredPut } from './gathered.ts';
+import { inverted, newestFirst, newestFirstRow } from './newest-first.ts';
+import {
+  byEntryPartition,
+  byEntryRow,
+  byRunRow,
+  carriedId,
+  carriedOf,
+  entryRow,
+  HEAD,
+  headOf,
+  headRowOf,
+  isInOwnRow,
+  lastETagBy,
+  lastETagOf,
+  memberRow,
+  saidOf,
+  said,
+  windowPartition,
+} from './ledger-rows.ts';
+import { unpack } from './row.ts';
+import type { Row, Step, Table } from './table.ts';
 
-const HEAD = 'head';
+/** Entries and the head of one blob. */
+const OF_BLOB = { from: 'e-', to: `${HEAD}.` };
 const ENTRIES = { from: 'e-', to: 'e.' };
+/** The partition of messages that nobody could read. */
+const WITHOUT_PLACE = 'malformed';
 const WINDOWS = { from: 'w-', to: 'w.' };
 /** Entries of one blob or one run that are read at once: a blob that is written more often is read in its newest part by `recent`. */
 const MAX_ENTRIES = 5000;
@@ -29,15 +46,21 @@ const WIDTH = 16;
 const ARRIVED: readonly LedgerArrival['what'][] = ['file', 'signal', 'none'];
 
 export function createLedger(table: Table): Ledger {
-  const partitionOf = (place: BlobPlace | null) => (place ? placeKey(place) : 'malformed');
+  const putIndex = createGatheredPut(table);
+  const partitionOf = (place: BlobPlace | null) => (place ? placeKey(place) : WITHOUT_PLACE);
 
-  const entryAt = async (partition: string, entryId: string): Promise<LedgerEntry | null> => {
-    const row = await table.get(partition, entryId);
-    return row && unpack(row, LedgerEntry);
+  /** Most entries are in the row `head` of their blob; `inOwnRow` says where to look first. */
+  const entryAt = async (partition: string, entryId: string, inOwnRow = false): Promise<LedgerEntry | null> => {
+    for (const rowKey of inOwnRow || partition === WITHOUT_PLACE ? [entryId, HEAD] : [HEAD, entryId]) {
+      const row = await table.get(partition, rowKey);
+      const entry = row && entryIn(row, entryId);
+      if (entry || partition === WITHOUT_PLACE) return entry;
+    }
+    return null;
   };
 
   const entriesOf = async (partition: string): Promise<LedgerEntry[]> =>
-    (await table.range(partition, ENTRIES, MAX_ENTRIES)).map((row) => unpack(row, LedgerEntry));
+    (await table.range(partition, OF_BLOB, MAX_ENTRIES)).map((row) => entryIn(row)).filter((entry) => entry !== null);
 
   /** The head after a change; undefined when it stays as it is. */
   async function headAfter(partition: string, head: LedgerHead | null, entryId: string, change: LedgerChange) {
@@ -56,15 +79,37 @@ export function createLedger(table: Table): Ledger {
     const partition = partitionOf(place);
     const mayMoveHead = place !== null && Boolean(amendment.sha256 ?? amendment.head ?? amendment.withdraw);
     await untilUncontended(`Ledger entry ${entryId}`, async () => {
-      const [row, headRow] = await Promise.all([table.get(partition, entryId), mayMoveHead ? table.get(partition, HEAD) : null]);
+      const headRow = place === null ? null : await table.get(partition, HEAD);
+      const next = headRow && mayMoveHead ? await headAfter(partition, headOf(headRow), entryId, amendment) : undefined;
+      const carried = headRow && carriedOf(headRow);
+      if (headRow && carried?.entryId === entryId) {
+        const head = next === undefined ? headOf(headRow) : next;
+        const both = headRowOf(partition, head, lastETagOf(headRow), edit(carried));
+        return (await table.replace(both, headRow.etag)) === 'replaced' ? 'changed' : 'contended';
+      }
+      const row = await table.get(partition, entryId);
       if (!row) throw unknown(entryId);
       const steps: Step[] = [{ kind: 'replace', row: entryRow(partition, edit(unpack(row, LedgerEntry))), etag: row.etag }];
-      const next = headRow ? await headAfter(partition, headOf(headRow), entryId, amendment) : undefined;
       if (headRow && next !== undefined) {
-        steps.push({ kind: 'replace', row: headRowOf(partition, next, lastETagOf(headRow)), etag: headRow.etag });
+        steps.push({ kind: 'replace', row: headRowOf(partition, next, lastETagOf(headRow), carried), etag: headRow.etag });
       }
       return (await table.batch(steps)) === 'done' ? 'changed' : 'contended';
     });
+  }
+
+  /** Writes an entry in one request, with the head when it has a place; false when the partition is not as `version` says. */
+  async function written(place: BlobPlace | null, partition: string, entry: LedgerEntry, head: LedgerHead | null, version: string | null) {
+    if (place === null) return (await table.insert(entryRow(partition, entry))) === 'inserted';
+    // The first entry of a blob lives in the row of its head: one row and no batch for a file that lands once.
+    if (version === null) return (await table.insert(headRowOf(partition, head, lastETagBy(entry), entry))) === 'inserted';
+    const { etag, carried } = readVersion(version);
+    if (carried === entry.entryId) return false;
+    const touched = { ...headRowOf(partition, head, lastETagBy(entry)), touchedBy: entry.entryId };
+    const steps: Step[] = [
+      { kind: 'insert', row: entryRow(partition, entry) },
+      { kind: 'merge', row: touched, etag },
+    ];
+    return (await table.batch(steps)) === 'done';
   }
 
   /** Places of a run's entries: its own index rows, and the members of its windows. */
@@ -87,18 +132,23 @@ export function createLedger(table: Table): Ledger {
       // touches the head, so without one there is no entry to look for: a new file costs one read.
       const headRow = await table.get(partition, HEAD);
       if (!headRow) return { head: null, entry: null, version: null };
-      return { head: headOf(headRow), entry: await entryAt(partition, entryId), version: headRow.etag };
+      const carried = carriedOf(headRow, entryId);
+      const row = carried ? null : await table.get(partition, entryId);
+      return { head: headOf(headRow), entry: carried ?? (row && unpack(row, LedgerEntry)), version: versionOf(headRow) };
     },
 
     async record(place, entry, head, version) {
       const partition = partitionOf(place);
-      const where = { partition, row: entry.entryId };
-      const indexes = [newestFirstRow(entry.receivedAt, entry.entryId, where, saidOf(entry)), byEntryRow(partition, entry.entryId)];
+      const inOwnRow = place === null || version !== null;
+      const listed = newestFirstRow(entry.receivedAt, entry.entryId, { partition, row: entry.entryId }, saidOf(entry, inOwnRow));
+      const indexes = [listed, byEntryRow(partition, entry.entryId, inOwnRow)];
       if (entry.runId !== null) indexes.push(byRunRow(partition, entry.entryId, entry.runId));
-      await Promise.all(indexes.map((row) => table.put(row)));
-      const steps: Step[] = [{ kind: 'insert', row: entryRow(partition, entry) }];
-      if (place) steps.push(headStep(partition, head, version, entry));
-      return (await table.batch(steps)) === 'done' ? 'recorded' : 'changed';
+      await Promise.all(indexes.map(putIndex));
+      if (await written(place, partition, entry, head, version)) return 'recorded';
+      // It was recorded before, at another moment: the list must not show it a second time.
+      const before = await entryAt(partition, entry.entryId);
+      if (before && inverted(before.receivedAt) !== inverted(entry.receivedAt)) await table.remove(listed.partitionKey, listed.rowKey);
+      return 'changed';
     },
 
     async redelivered(place, entryId) {
@@ -132,7 +182,7 @@ export function createLedger(table: Table): Ledger {
       const found: KnownBlob[] = [];
       for (let start = 0; start < places.length; start += WIDTH) {
         const rows = await Promise.all(places.slice(start, start + WIDTH).map((place) => table.get(placeKey(place), HEAD)));
-        found.push(...rows.map((row) => (row ? { head: headOf(row), lastETag: lastETagOf(row) } : { head: null, lastETag: null })));
+        found.push(...rows.map((row) => (row ? { head: headOf(row), lastETag: said(row, 'lastETag') } : { head: null, lastETag: null })));
       }
       return found;
     },
@@ -142,8 +192,8 @@ export function createLedger(table: Table): Ledger {
     },
 
     async recent(limit, after) {
-      return newestFirst(table, limit, after, {}, async (index) => {
-        const entry = await entryAt(index.partition, index.row);
+      return newestFirst(table, limit, after, {}, async (index, row) => {
+        const entry = await entryAt(index.partition, index.row, isInOwnRow(row));
         return entry?.receivedAt === index.at ? entry : null;
       });
     },
@@ -170,65 +220,24 @@ export function createLedger(table: Table): Ledger {
 
     async find(entryId) {
       const index = await table.get(byEntryPartition(entryId), entryId);
-      return index && entryAt(String(index['partition']), entryId);
+      return index && entryAt(String(index['partition']), entryId, isInOwnRow(index));
     },
   };
 }
 
-function headStep(partition: string, head: LedgerHead | null, version: string | null, by: LedgerEntry): Step {
-  const lastETag = isStorageEvent(by.event) ? by.event.eTag : '';
-  if (version === null) return { kind: 'insert', row: headRowOf(partition, head, lastETag) };
-  if (head) return { kind: 'replace', row: headRowOf(partition, head, lastETag), etag: version };
-  return { kind: 'merge', row: { partitionKey: partition, rowKey: HEAD, touchedBy: by.entryId, lastETag }, etag: version };
+/** The entry of a row, whether it is its own or that of the head; null when the row holds none, or not the wanted one. */
+function entryIn(row: Row, wanted?: string): LedgerEntry | null {
+  return row.rowKey === HEAD ? carriedOf(row, wanted) : unpack(row, LedgerEntry);
 }
 
-/** A partition whose entries were all refused or ignored has the row `head` without a head in it. */
-function headOf(row: Row): LedgerHead | null {
-  return row['json0'] === undefined ? null : unpack(row, LedgerHead);
+/** Which state of a partition somebody saw: the ETag of its head and the entry in it. */
+function versionOf(headRow: Row): string {
+  return `${carriedId(headRow) ?? ''} ${headRow.etag}`;
 }
 
-function lastETagOf(row: Row): string | null {
-  return said(row, 'lastETag');
-}
-
-function said(row: Row, property: string): string | null {
-  const value = row[property];
-  return typeof value === 'string' && value !== '' ? value : null;
-}
-
-/** What the index row of an entry says of it. */
-function saidOf({ event, pipeline, verdict }: LedgerEntry): Record<string, string> {
-  const what = event === null ? 'none' : isStorageEvent(event) ? 'file' : 'signal';
-  return { what, verdict: verdict.kind, pipeline: pipeline ?? '' };
-}
-
-function headRowOf(partition: string, head: LedgerHead | null, lastETag: string | null): NewRow {
-  return { partitionKey: partition, rowKey: HEAD, lastETag: lastETag ?? '', ...(head ? pack(head, 'The head of a blob') : {}) };
-}
-
-function windowPartition(window: string): string {
-  return `~window-${window}`;
-}
-
-function memberRow(window: string, member: WindowMember): NewRow {
-  const packed = pack(member, `Member ${member.entryId}`);
-  return { partitionKey: windowPartition(window), rowKey: member.entryId, partition: placeKey(member), ...packed };
-}
-
-function entryRow(partition: string, entry: LedgerEntry): NewRow {
-  return { partitionKey: partition, rowKey: entry.entryId, ...pack(entry, `Ledger entry ${entry.entryId}`) };
-}
-
-function byEntryPartition(entryId: string): string {
-  return `~entry-${entryId.slice(2, 4)}`;
-}
-
-function byEntryRow(partition: string, entryId: string): NewRow {
-  return { partitionKey: byEntryPartition(entryId), rowKey: entryId, partition };
-}
-
-function byRunRow(partition: string, entryId: string, runId: string): NewRow {
-  return { partitionKey: `~run-${runId}`, rowKey: entryId, partition };
+function readVersion(version: string): { carried: string; etag: string } {
+  const space = version.indexOf(' ');
+  return { carried: version.slice(0, space), etag: version.slice(space + 1) };
 }
 
 function unknown(entryId: string): RejectedError {

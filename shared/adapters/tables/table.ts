@@ -26,6 +26,8 @@ export interface KeyRange {
 
 export type Step =
   | { kind: 'insert'; row: NewRow }
+  /** Writes whether it exists or not. */
+  | { kind: 'put'; row: NewRow }
   /** Changes the named properties of a row that still has this ETag; the others stay. */
   | { kind: 'merge'; row: NewRow; etag: string }
   | { kind: 'replace'; row: NewRow; etag: string };
@@ -37,6 +39,8 @@ export interface Table {
   replace(row: NewRow, etag: string): Promise<'replaced' | 'changed'>;
   /** Writes whether it exists or not: for index rows, which say the same thing each time. */
   put(row: NewRow): Promise<void>;
+  /** Nothing happens when it is gone already. */
+  remove(partitionKey: string, rowKey: string): Promise<void>;
   /** All steps or none; they share one partition. `conflict` = a row existed, was gone, or had another ETag. */
   batch(steps: readonly Step[]): Promise<'done' | 'conflict'>;
   /** Rows in key order, at most `limit`. `where` compares properties for equality. */
@@ -88,9 +92,14 @@ export function createTable(client: TableClient): Table {
       await ask(() => client.upsertEntity(row, 'Replace', limits()), [], null);
     },
 
+    async remove(partitionKey, rowKey) {
+      await ask(async () => void (await client.deleteEntity(partitionKey, rowKey, limits())), [404], undefined);
+    },
+
     async batch(steps) {
       const actions = steps.map((step): TransactionAction => {
         if (step.kind === 'insert') return ['create', step.row];
+        if (step.kind === 'put') return ['upsert', step.row, 'Replace'];
         return ['update', step.row, step.kind === 'merge' ? 'Merge' : 'Replace', { etag: step.etag }];
       });
       return ask(async () => (await client.submitTransaction(actions, limits()), 'done' as const), [404, 409, 412], 'conflict' as const);

@@ -3,6 +3,7 @@ import { dataLanded, type Deserialized, type LandingDeps } from '../../../functi
 import { createMemoryStore } from '../../../shared/adapters/memory/store.ts';
 import { createMemoryStores } from '../../../shared/adapters/memory/stores.ts';
 import type { StorageEvent } from '../../../shared/contracts/events.ts';
+import { TransientError } from '../../../shared/errors/errors.ts';
 import type { Starter } from '../../../shared/ports/starter.ts';
 import type { Stores } from '../../../shared/ports/stores.ts';
 import { exampleVersion } from '../../support/example-pipeline.ts';
@@ -117,6 +118,54 @@ describe('a malformed message', () => {
       expect(started).toHaveLength(0);
     },
   );
+
+  test('events of one message go side by side, those of one file in their order', async () => {
+    const order: string[] = [];
+    let inside = 0;
+    let most = 0;
+    const ledger: Stores['ledger'] = {
+      ...stores.ledger,
+      async record(at, entry, head, version) {
+        most = Math.max(most, (inside += 1));
+        await new Promise(setImmediate);
+        inside -= 1;
+        order.push(`${at?.path} ${entry.event && 'sequencer' in entry.event ? entry.event.sequencer : ''}`);
+        return stores.ledger.record(at, entry, head, version);
+      },
+    };
+    const files = ['a', 'b', 'c'].flatMap((name) =>
+      ['0001', '0002', '0003'].map((sequencer) =>
+        event({ id: `${name}${sequencer}`, path: `bronze/ble-location/${name}.csv`, eTag: `0x${name}${sequencer}`, sequencer }),
+      ),
+    );
+
+    await dataLanded({ ...deps, ledger })({ events: files, problems: [] }, starter, log);
+
+    expect(most).toBe(3);
+    for (const name of ['a', 'b', 'c'])
+      expect(order.filter((one) => one.includes(`/${name}.csv`)).map((one) => one.slice(-4))).toEqual(['0001', '0002', '0003']);
+    expect(started).toHaveLength(9);
+  });
+
+  test('an event that cannot be recorded now fails the message, and its redelivery brings the others too, each once', async () => {
+    let busy = true;
+    const ledger: Stores['ledger'] = {
+      ...stores.ledger,
+      record: (at, entry, head, version) =>
+        busy && at?.path.endsWith('b.csv')
+          ? Promise.reject(new TransientError('tables-busy', 'later'))
+          : stores.ledger.record(at, entry, head, version),
+    };
+    const files = ['a', 'b', 'c'].map((name) => event({ id: name, path: `bronze/ble-location/${name}.csv`, eTag: `0x${name}` }));
+    const deliverAll = dataLanded({ ...deps, ledger });
+
+    await expect(deliverAll({ events: files, problems: [] }, starter, log)).rejects.toMatchObject({ code: 'tables-busy' });
+    busy = false;
+    await deliverAll({ events: files, problems: [] }, starter, log);
+
+    expect((await stores.ledger.recent(10)).items).toHaveLength(3);
+    expect(started).toHaveLength(3);
+  });
 
   test('what could be read of a batch is still judged', async () => {
     await dataLanded(deps)({ events: [event()], problems: ['item 1 has no subject'] }, starter, log);

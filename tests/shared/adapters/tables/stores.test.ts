@@ -37,19 +37,23 @@ describe('records in tables', () => recordsSuite(async () => (await fresh()).sto
 describe('vitals in tables', () => vitalsSuite(async () => (await fresh()).stores.vitals));
 
 describe('layout', () => {
-  it('keeps entry and head of a blob in the partition of its place, and malformed messages in their own', async () => {
+  it('keeps the first entry of a blob in the row of its head, later ones beside it, and malformed messages in their own partition', async () => {
     const { client, stores } = await fresh();
     const place = placeOf('bronze/a.csv');
-    const entry = entryOf(place, 'one');
-    await stores.ledger.record(place, entry, headOf(entry), null);
+    const [first, second] = [entryOf(place, 'one'), entryOf(place, 'two')];
+    await stores.ledger.record(place, first, headOf(first), null);
     await stores.ledger.record(null, { ...entryOf(place, 'raw'), event: null }, null, null);
+    const rowsOf = async (partition: string): Promise<string[]> => {
+      const keys: string[] = [];
+      for await (const row of client('ledger').listEntities()) if (row.partitionKey === partition) keys.push(row.rowKey ?? '');
+      return keys.sort();
+    };
+    expect(await rowsOf(placeKey(place))).toEqual(['head']);
 
-    const keys: string[] = [];
-    for await (const row of client('ledger').listEntities()) keys.push(`${row.partitionKey} ${row.rowKey}`);
+    await stores.ledger.record(place, second, headOf(second), (await stores.ledger.look(place, second.entryId)).version);
 
-    expect(keys).toContain(`${placeKey(place)} ${entry.entryId}`);
-    expect(keys).toContain(`${placeKey(place)} head`);
-    expect(keys).toContain(`malformed ${entryIdOf('raw')}`);
+    expect(await rowsOf(placeKey(place))).toEqual([second.entryId, 'head'].sort());
+    expect(await rowsOf('malformed')).toEqual([entryIdOf('raw')]);
   });
 
   it('writes records in ASCII, so that no chunk of a body ends inside a character', async () => {
@@ -84,17 +88,47 @@ describe('what an event costs', () => {
     return { ledger: createLedger(counting), requests };
   }
 
-  it('is four requests for a new file and five for one that is written again', async () => {
+  it('is three requests for a new file, one when it is looked up, and five for one that is written again', async () => {
     const { ledger, requests } = await counted();
     const place = placeOf('bronze/cost.csv');
     const [first, second] = [entryOf(place, 'one'), entryOf(place, 'two')];
 
-    await ledger.record(place, first, headOf(first), (await ledger.look(place, first.entryId)).version);
-    expect(requests).toEqual(['get', 'put', 'put', 'batch']);
+    await ledger.record(place, first, headOf(first), null);
+    expect(requests).toEqual(['put', 'put', 'insert']);
+
+    requests.length = 0;
+    expect((await ledger.look(place, first.entryId)).entry).toEqual(first);
+    expect(requests).toEqual(['get']);
 
     requests.length = 0;
     await ledger.record(place, second, headOf(second), (await ledger.look(place, second.entryId)).version);
     expect(requests).toEqual(['get', 'get', 'put', 'put', 'batch']);
+  });
+
+  it('is little more than one request each for sixteen that come together', async () => {
+    const { ledger, requests } = await counted();
+    const entries = Array.from({ length: 16 }, (_, n) => entryOf(placeOf(`bronze/together-${n}.csv`), `together-${n}`));
+
+    await Promise.all(entries.map((entry, n) => ledger.record(placeOf(`bronze/together-${n}.csv`), entry, headOf(entry), null)));
+
+    expect(requests.filter((name) => name === 'insert')).toHaveLength(16);
+    // One for the list, and one for each of the four partitions that say where an entry is.
+    expect(requests.length - 16).toBeLessThanOrEqual(5);
+    expect((await ledger.recent(100)).items).toHaveLength(16);
+    expect(await Promise.all(entries.map(({ entryId }) => ledger.find(entryId)))).toEqual(entries);
+  });
+
+  it('is two requests when the first entry of a blob is amended, with its head', async () => {
+    const { ledger, requests } = await counted();
+    const place = placeOf('bronze/amend.csv');
+    const entry = entryOf(place, 'one');
+    await ledger.record(place, entry, headOf(entry), null);
+    requests.length = 0;
+
+    await ledger.amend(place, entry.entryId, { sha256: digest('content') });
+
+    expect(requests).toEqual(['get', 'replace']);
+    expect((await ledger.look(place, entry.entryId)).head?.sha256).toBe(digest('content'));
   });
 });
 
@@ -118,12 +152,15 @@ describe('index rows', () => {
     const ledger = createLedger({
       ...tables.ledger,
       put: async (row) => (order.push('index'), tables.ledger.put(row)),
+      insert: async (row) => (order.push('record'), tables.ledger.insert(row)),
       batch: async (steps) => (order.push('record'), tables.ledger.batch(steps)),
     });
+    const [first, second] = [entryOf(placeOf('x'), 'one'), entryOf(placeOf('x'), 'two')];
 
-    await ledger.record(placeOf('x'), entryOf(placeOf('x'), 'one'), null, null);
+    await ledger.record(placeOf('x'), first, null, null);
+    await ledger.record(placeOf('x'), second, null, (await ledger.look(placeOf('x'), second.entryId)).version);
 
-    expect(order).toEqual(['index', 'index', 'record']);
+    expect(order).toEqual(['index', 'index', 'record', 'index', 'index', 'record']);
   });
 });
 
@@ -154,13 +191,15 @@ describe('limits and refusals', () => {
     await expect(createTableStores(tables, createMemoryStore()).runs.find(run.runId)).rejects.toMatchObject({ code: 'table-missing' });
   });
 
-  it('gives up on endless contention as something that may work later', async () => {
+  it.each(['first', 'second'])('gives up on endless contention as something that may work later: the %s entry of a blob', async (which) => {
     const { tables, stores } = await fresh();
     const place = placeOf('x');
-    await stores.ledger.record(place, entryOf(place, 'one'), null, null);
-    const contended = createLedger({ ...tables.ledger, batch: async () => 'conflict' });
+    await stores.ledger.record(place, entryOf(place, 'first'), null, null);
+    const { version } = await stores.ledger.look(place, entryIdOf('second'));
+    await stores.ledger.record(place, entryOf(place, 'second'), null, version);
+    const contended = createLedger({ ...tables.ledger, batch: async () => 'conflict', replace: async () => 'changed' });
 
-    await expect(contended.redelivered(place, entryIdOf('one'))).rejects.toMatchObject({
+    await expect(contended.redelivered(place, entryIdOf(which))).rejects.toMatchObject({
       name: 'TransientError',
       code: 'tables-contention',
     });
