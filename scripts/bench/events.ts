@@ -1,80 +1,100 @@
 // `npm run bench:events [-- --messages N] [--full] [--json]`: what taking an event in costs. Queue message → verdict → ledger row → deleted,
 // as the queue trigger does it, beside the bare receive + insert + delete of the same messages on the same Azurite, in turn.
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createOutput } from '../../cli/output.ts';
 import { connectionString, startAzurite } from '../../local/stack/azurite.ts';
 import { claimPort } from '../../local/stack/ports.ts';
 import { stopProcess } from '../../local/stack/processes.ts';
-import { compared, type Compared, numberFlag } from './figures.ts';
+import { compared, type Compared, median, numberFlag } from './figures.ts';
+import { cpuSecondsOf, ownCpuSeconds } from './processor.ts';
 import { fillLedger } from './ledger-fill.ts';
-import { drain, messagesOf, openSite, type Site } from './intake-site.ts';
-import { countRequests, tally, transactionOf } from './requests.ts';
+import { BATCH, messagesOf, openSite, type Site, type Way } from './intake-site.ts';
+import { countRequests, type Sent, tally, transactionOf } from './requests.ts';
 
 const AIM = { ratio: 0.6, transactions: 5 };
 const MESSAGES = numberFlag(process.argv, 'messages', 2000);
 const SIZES = process.argv.includes('--full') ? [1_000, 10_000, 100_000] : [1_000, 10_000];
-const ROUNDS = 5;
+const ROUNDS = 8;
 const output = createOutput({ json: process.argv.includes('--json'), out: process.stdout, err: process.stderr });
 
 interface Point extends Compared {
   /** Rows in the table before the first round. */
   rows: number;
+  /** Milliseconds of processor for each event, of this process and of Azurite together: other programs do not change them. */
+  cpuMs: Record<Way, number>;
   transactions: Record<string, number>;
-  started: number;
 }
 
-/** Rounds of both ways in turn: the way that begins changes with the round. One round before them warms both up. */
-async function measure(site: Site, rows: number): Promise<Point> {
-  const each = Math.ceil(MESSAGES / ROUNDS);
-  const perSecond: Record<'ours' | 'bare', number[]> = { ours: [], bare: [] };
-  const sent: string[] = [];
-  let begun = 0;
-  for (let round = -1; round < ROUNDS; round += 1) {
-    const count = round < 0 ? Math.min(each, 100) : each;
-    const messages = messagesOf(`${rows}-${round}`, count);
-    for (const way of round % 2 === 0 ? (['bare', 'ours'] as const) : (['ours', 'bare'] as const)) {
-      await site.send(messages);
+interface Round {
+  seconds: Record<Way, number>;
+  cpuSeconds: Record<Way, number>;
+  sent: Sent[];
+}
+
+/** One round: both ways take turns batch by batch, so that a pause of the machine or of Azurite hits both; gives the seconds of each. */
+async function round(site: Site, cpu: () => number, name: string, count: number): Promise<Round> {
+  const messages = messagesOf(name, count);
+  for (const way of ['ours', 'bare'] as const) await site.send(way, messages);
+  const seconds = { ours: 0, bare: 0 };
+  const cpuSeconds = { ours: 0, bare: 0 };
+  const done = { ours: 0, bare: 0 };
+  const sent: Sent[] = [];
+  for (let turn = 0; done.ours < count || done.bare < count; turn += 1) {
+    for (const way of turn % 2 === 0 ? (['bare', 'ours'] as const) : (['ours', 'bare'] as const)) {
+      if (done[way] >= count) continue;
       const counting = countRequests();
-      const before = site.started();
-      const seconds = await drain(site, way, count);
-      const requests = counting.take();
+      const worked = cpu();
+      const begun = performance.now();
+      const taken = await site.takeBatch(way);
+      seconds[way] += (performance.now() - begun) / 1000;
+      cpuSeconds[way] += cpu() - worked;
+      if (way === 'ours') sent.push(...counting.take());
       counting.stop();
-      if (round < 0) continue;
-      perSecond[way].push(count / seconds);
-      if (way !== 'ours') continue;
-      sent.push(...requests.map(transactionOf));
-      begun += site.started() - before;
+      if (taken === 0) throw new Error(`the queue is empty after ${done[way]} of ${count} messages`);
+      done[way] += taken;
     }
   }
+  return { seconds, cpuSeconds, sent };
+}
+
+/** Rounds of both ways. One round before them warms both up. */
+async function measure(site: Site, cpu: () => number, rows: number): Promise<Point> {
+  const each = Math.ceil(MESSAGES / ROUNDS / BATCH) * BATCH;
+  const perSecond: Record<Way, number[]> = { ours: [], bare: [] };
+  const cpuMs: Record<Way, number[]> = { ours: [], bare: [] };
+  const sent: string[] = [];
+  await round(site, cpu, `${rows}-warm`, BATCH * 6);
+  const before = site.started();
+  for (let number = 0; number < ROUNDS; number += 1) {
+    const one = await round(site, cpu, `${rows}-${number}`, each);
+    for (const way of ['ours', 'bare'] as const) {
+      perSecond[way].push(each / one.seconds[way]);
+      cpuMs[way].push((one.cpuSeconds[way] * 1000) / each);
+    }
+    sent.push(...one.sent.map(transactionOf));
+  }
+  const begun = site.started() - before;
   if (begun !== each * ROUNDS)
     throw new Error(`${each * ROUNDS} events were sent and ${begun} stories started: not every event was accepted`);
   const transactions = Object.fromEntries(Object.entries(tally(sent)).map(([kind, count]) => [kind, count / begun]));
-  return { ...compared(perSecond.ours, perSecond.bare), rows, transactions, started: begun };
+  return { ...compared(perSecond.ours, perSecond.bare), rows, cpuMs: { ours: median(cpuMs.ours), bare: median(cpuMs.bare) }, transactions };
 }
 
-async function bench(): Promise<Point[]> {
+/** One size of the ledger, on an Azurite of its own: what came before in this run is in nobody's way. */
+async function point(size: number): Promise<Point> {
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-bench-events-'));
-  await mkdir(join(dataDir, 'logs'));
   const ports = { blob: 0, queue: 0, table: 0 };
   for (const name of ['blob', 'queue', 'table'] as const) ports[name] = await claimPort(0, 'Azurite', '');
-  const logFd = openSync(join(dataDir, 'logs', 'azurite.log'), 'a');
+  const logFd = openSync(join(dataDir, 'azurite.log'), 'a');
   const azurite = await startAzurite({ dataDir: join(dataDir, 'azurite'), ports, logFd });
   closeSync(logFd);
   try {
     const site = await openSite(connectionString(ports));
-    const points: Point[] = [];
-    for (const size of SIZES) {
-      const rows = await fillLedger(site, size);
-      const point = await measure(site, rows);
-      points.push(point);
-      output.line(
-        `  ${rows} rows present: ${point.ours.toFixed(0)} events/s, bare ${point.bare.toFixed(0)}/s, ratio ${point.ratio.toFixed(2)} (rounds ${point.from.toFixed(2)} to ${point.to.toFixed(2)})`,
-      );
-    }
-    return points;
+    const cpu = (): number => ownCpuSeconds() + cpuSecondsOf(azurite.pid ?? 0);
+    return await measure(site, cpu, await fillLedger(site, size));
   } finally {
     await stopProcess(azurite, 5_000);
     await rm(dataDir, { recursive: true, force: true });
@@ -82,10 +102,18 @@ async function bench(): Promise<Point[]> {
 }
 
 output.line(
-  `Intake: ${MESSAGES} messages in ${ROUNDS} rounds each way in turn, 16 at a time; load ${loadavg()[0]?.toFixed(1)} on ${cpus().length} cores`,
+  `Intake: ${MESSAGES} messages in ${ROUNDS} rounds, both ways in turn batch by batch, ${BATCH} at a time; load ${loadavg()[0]?.toFixed(1)} on ${cpus().length} cores`,
 );
 output.line('  a story that an event starts is counted, not started: what Durable Functions stores for it is not in here');
-const points = await bench();
+const points: Point[] = [];
+for (const size of SIZES) {
+  const one = await point(size);
+  points.push(one);
+  const { ours, bare } = one.cpuMs;
+  output.line(
+    `  ${one.rows} rows present: ${one.ours.toFixed(0)} events/s, bare ${one.bare.toFixed(0)}/s, ratio ${one.ratio.toFixed(2)} (rounds ${one.from.toFixed(2)} to ${one.to.toFixed(2)}); processor ${ours.toFixed(2)} ms an event, bare ${bare.toFixed(2)} ms, ratio ${(bare / ours).toFixed(2)}`,
+  );
+}
 const first = points[0];
 const last = points.at(-1);
 if (!first || !last) throw new Error('nothing was measured');

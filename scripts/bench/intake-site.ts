@@ -1,5 +1,5 @@
 // What `bench:events` measures on: a queue and the tables of one Azurite, and the two ways in which a message can leave the queue.
-import { QueueServiceClient, type ReceivedMessageItem } from '@azure/storage-queue';
+import { type QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import { dataLanded } from '../../functions/triggers/data-landed.ts';
 import { deserializeEvents } from '../../shared/adapters/eventgrid/deserialize.ts';
 import { createMemoryStore } from '../../shared/adapters/memory/store.ts';
@@ -14,13 +14,14 @@ export const LAKE = { account: 'lake', container: 'data' };
 export const BATCH = 16;
 const SOURCE = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/lake';
 
+export type Way = 'ours' | 'bare';
+
 export interface Site {
   ledger: Table;
-  send(messages: readonly string[]): Promise<void>;
-  receive(): Promise<ReceivedMessageItem[]>;
-  remove(message: ReceivedMessageItem): Promise<void>;
-  /** The way of the product, and the row that anybody would write. */
-  ways: Record<'ours' | 'bare', (text: string) => Promise<void>>;
+  /** Puts the messages into the queue of that way. */
+  send(way: Way, messages: readonly string[]): Promise<void>;
+  /** Receives one batch of that way's queue, does with each message what the way does, and deletes it; gives how many there were. */
+  takeBatch(way: Way): Promise<number>;
   /** Stories that the intake has asked for. */
   started(): number;
 }
@@ -56,8 +57,10 @@ export function messagesOf(round: string, count: number): string[] {
 
 /** The real tables, ledger and registry with the example pipeline registered; the starter counts. */
 export async function openSite(storage: string): Promise<Site> {
-  const queue = QueueServiceClient.fromConnectionString(storage).getQueueClient('landing-events');
-  await queue.createIfNotExists();
+  const service = QueueServiceClient.fromConnectionString(storage);
+  // One for each way, so that they can take turns batch by batch.
+  const queues: Record<Way, QueueClient> = { ours: service.getQueueClient('landing-events'), bare: service.getQueueClient('bare-events') };
+  await Promise.all([queues.ours.createIfNotExists(), queues.bare.createIfNotExists()]);
   const tables: Tables = openTables({ connectionString: storage });
   await tables.ensureTables();
   const store = createMemoryStore();
@@ -79,39 +82,31 @@ export async function openSite(storage: string): Promise<Site> {
     raise: () => Promise.resolve('nobody' as const),
   };
   const quiet = { info: () => undefined, warn: () => undefined };
+  const ways: Record<Way, (text: string) => Promise<void>> = {
+    ours: (text) => take(text, starter, quiet),
+    async bare(text) {
+      // In the same table, so that both find the same number of rows there; a partition for each message, as the ledger has one for each file.
+      const row = { partitionKey: `bare-${sha256Hex(text)}`, rowKey: 'row', message: text };
+      if ((await tables.ledger.insert(row)) !== 'inserted') throw new Error('a message came twice');
+    },
+  };
   return {
     ledger: tables.ledger,
-    async send(messages) {
+    async send(way, messages) {
       for (let start = 0; start < messages.length; start += 32)
-        await Promise.all(messages.slice(start, start + 32).map((text) => queue.sendMessage(text)));
+        await Promise.all(messages.slice(start, start + 32).map((text) => queues[way].sendMessage(text)));
     },
-    receive: async () => (await queue.receiveMessages({ numberOfMessages: BATCH, visibilityTimeout: 300 })).receivedMessageItems,
-    remove: async ({ messageId, popReceipt }) => void (await queue.deleteMessage(messageId, popReceipt)),
-    ways: {
-      ours: (text) => take(text, starter, quiet),
-      async bare(text) {
-        // In the same table, so that both find the same number of rows there; a partition for each message, as the ledger has one for each file.
-        const row = { partitionKey: `bare-${sha256Hex(text)}`, rowKey: 'row', message: text };
-        if ((await tables.ledger.insert(row)) !== 'inserted') throw new Error('a message came twice');
-      },
+    async takeBatch(way) {
+      const queue = queues[way];
+      const { receivedMessageItems: messages } = await queue.receiveMessages({ numberOfMessages: BATCH, visibilityTimeout: 300 });
+      await Promise.all(
+        messages.map(async ({ messageId, popReceipt, messageText }) => {
+          await ways[way](messageText);
+          await queue.deleteMessage(messageId, popReceipt);
+        }),
+      );
+      return messages.length;
     },
     started: () => started,
   };
-}
-
-/** Seconds until the queue has given all messages away, a batch at a time. */
-export async function drain(site: Site, way: 'ours' | 'bare', count: number): Promise<number> {
-  const begun = performance.now();
-  for (let done = 0; done < count;) {
-    const messages = await site.receive();
-    if (messages.length === 0) throw new Error(`the queue is empty after ${done} of ${count} messages`);
-    await Promise.all(
-      messages.map(async (message) => {
-        await site.ways[way](message.messageText);
-        await site.remove(message);
-      }),
-    );
-    done += messages.length;
-  }
-  return (performance.now() - begun) / 1000;
 }

@@ -1,6 +1,5 @@
-// Fills the ledger for `bench:events`: real rows by the ledger's own code, index rows gathered into batches so that 100,000 take minutes.
+// Fills the ledger for `bench:events`: real rows by the ledger's own code.
 import { createLedger } from '../../shared/adapters/tables/ledger.ts';
-import type { NewRow, Table } from '../../shared/adapters/tables/table.ts';
 import type { LedgerEntry, StorageEvent } from '../../shared/contracts/events.ts';
 import { entryId } from '../../shared/decisions/identity.ts';
 import { LAKE, type Site } from './intake-site.ts';
@@ -9,49 +8,19 @@ import { LAKE, type Site } from './intake-site.ts';
 export const ROWS_PER_EVENT = 4;
 /** Events of one day: a ledger of many rows is one of many days. */
 const PER_DAY = 500;
-const WIDTH = 32;
-/** As many as storage takes in one batch. */
-const MAX_BATCH = 100;
-
-/** A table whose `put` rows are kept until their partition has a batch of them, and are then inserted together. */
-export function gathering(table: Table): { table: Table; flush(): Promise<void> } {
-  const waiting = new Map<string, NewRow[]>();
-  const write = async (partition: string): Promise<void> => {
-    const rows = waiting.get(partition) ?? [];
-    waiting.delete(partition);
-    if (rows.length === 0) return;
-    const written = await table.batch(rows.map((row) => ({ kind: 'insert', row })));
-    if (written !== 'done') throw new Error(`rows of partition ${partition} were there already`);
-  };
-  return {
-    table: {
-      ...table,
-      async put(row) {
-        const rows = waiting.get(row.partitionKey) ?? [];
-        rows.push(row);
-        waiting.set(row.partitionKey, rows);
-        if (rows.length >= MAX_BATCH) await write(row.partitionKey);
-      },
-    },
-    async flush() {
-      for (const partition of [...waiting.keys()]) await write(partition);
-    },
-  };
-}
-
+/** Side by side: the ledger writes their index rows together. */
+const WIDTH = 128;
 let filled = 0;
 
 /** Records old events until the ledger's table has about so many rows by itself; gives how many of them there are. */
 export async function fillLedger(site: Site, rows: number): Promise<number> {
-  const gathered = gathering(site.ledger);
-  const ledger = createLedger(gathered.table);
+  const ledger = createLedger(site.ledger);
   const until = Math.ceil(rows / ROWS_PER_EVENT);
   while (filled < until) {
     const count = Math.min(WIDTH, until - filled);
     await Promise.all(Array.from({ length: count }, (_, index) => recordOld(ledger, filled + index)));
     filled += count;
   }
-  await gathered.flush();
   return filled * ROWS_PER_EVENT;
 }
 

@@ -1,11 +1,9 @@
-// The pure parts of the benchmarks: ratios by round, numbers from the command line, which storage transaction a request is, gathered rows.
+// The pure parts of the benchmarks: ratios by round, numbers from the command line, and which storage transaction a request is.
 import { describe, expect, test } from 'vitest';
 import { compared, median, numberFlag } from '../../scripts/bench/figures.ts';
 import { messagesOf } from '../../scripts/bench/intake-site.ts';
-import { gathering } from '../../scripts/bench/ledger-fill.ts';
 import { tally, transactionOf } from '../../scripts/bench/requests.ts';
 import { deserializeEvents } from '../../shared/adapters/eventgrid/deserialize.ts';
-import type { NewRow, Table } from '../../shared/adapters/tables/table.ts';
 
 describe('figures', () => {
   test('the ratio is taken round by round, so a slow round of both changes nothing', () => {
@@ -51,22 +49,4 @@ test('the messages are what Event Grid writes: each is one event of another file
   const events = (await Promise.all(bodies.map((body) => deserializeEvents(body)))).flatMap((read) => read.events);
 
   expect(events.map((event) => (event as { path: string }).path)).toEqual([0, 1, 2].map((index) => `bronze/ble-location/r/${index}.csv`));
-});
-
-test('gathered rows are inserted by the hundred, each partition by itself, and what is left by the flush', async () => {
-  const batches: NewRow[][] = [];
-  const kept = { batch: async (steps: readonly { row: NewRow }[]) => (batches.push(steps.map((step) => step.row)), 'done') };
-  const gathered = gathering(kept as unknown as Table);
-  for (let index = 0; index < 120; index += 1) await gathered.table.put({ partitionKey: index < 110 ? 'a' : 'b', rowKey: String(index) });
-  expect(batches.map((rows) => rows.length)).toEqual([100]);
-
-  await gathered.flush();
-
-  expect(batches.map((rows) => rows.map((row) => row.partitionKey)[0])).toEqual(['a', 'a', 'b']);
-  expect(
-    batches
-      .flat()
-      .map((row) => Number(row.rowKey))
-      .sort((a, b) => a - b),
-  ).toEqual(Array.from({ length: 120 }, (_, index) => index));
 });
