@@ -21,7 +21,8 @@ def refine(folder: Path, files: dict[str, str | bytes], params: dict[str, object
     told = {'format': 'csv', 'encoding': 'utf-8', 'columns': COLUMNS, 'timestampFormat': '%m-%d-%Y %H:%M:%S', 'badRows': 'fail'}
     (folder / 'source.json').write_text(json.dumps(told | source))
     inputs = ['--input', f'files={folder / "files"}', '--input', f'source={folder}']
-    return run_step('csv-refine', *inputs, '--params-json', json.dumps(params or {}), '--out', folder / 'out', extra={'SLUICE_ROWS': 'stay'})
+    given = ['--params-json', json.dumps(params or {}), '--out', folder / 'out']
+    return run_step('csv-refine', *inputs, *given, extra={'SLUICE_ROWS': 'stay'})
 
 
 def rows_of(file: Path) -> list[list[str]]:
@@ -93,14 +94,18 @@ def test_bad_rows_are_set_aside_at_the_site_and_counted_in_the_report(tmp_path: 
     report = (tmp_path / 'out/run-report.json').read_text()
     assert ended.code == 0
     assert json.loads(report)['metrics'] == {'rowsRead': 3, 'rows': 1, 'rowsSetAside': 2, 'files': 1}
-    assert rows_of(tmp_path / 'out/set-aside/rows.csv') == [['type:signal', 'a.csv', '2', *bad.split(',')], ['shape', 'a.csv', '4', SECRET, 'short']]
+    assert rows_of(tmp_path / 'out/set-aside/rows.csv') == [
+        ['type:signal', 'a.csv', '2', *bad.split(',')],
+        ['shape', 'a.csv', '4', SECRET, 'short'],
+    ]
     assert SECRET not in report + ended.stdout + ended.stderr
 
 
 def test_rows_must_satisfy_the_checks_too(tmp_path: Path) -> None:
     rows = [GOOD, GOOD.replace('A01', f'{SECRET}!'), GOOD.replace('-75', '-201'), GOOD.replace('-75', ''), GOOD.replace('1.5', '1e9')]
 
-    ended = refine(tmp_path, {'a.csv': f'{HEADER}\n' + '\n'.join(rows)}, {'checks': 'cell ~ [A-Z][0-9]{2}; s* in -200..0 ; gain in 0..2.5'}, badRows='quarantine')
+    checks = 'cell ~ [A-Z][0-9]{2}; s* in -200..0 ; gain in 0..2.5'
+    ended = refine(tmp_path, {'a.csv': f'{HEADER}\n' + '\n'.join(rows)}, {'checks': checks}, badRows='quarantine')
 
     assert [(one['rule'], one['lines']) for one in report_of(tmp_path / 'out')['data']['rules']] == [
         ('match:cell', ['a.csv:3']),

@@ -57,7 +57,10 @@ def test_a_failure_is_told_without_values(tmp_path: Path, kind: str) -> None:
     report, everything = tell(tmp_path, kind)
 
     assert 'Q07' not in everything and '-61' not in everything
-    said = {'component': 'line 2: (held back) is no reading', 'unexpected': 'ValueError in job.py line 15 (tell); its own words are held back'}
+    said = {
+        'component': 'line 2: (held back) is no reading',
+        'unexpected': 'ValueError in job.py line 15 (tell); its own words are held back',
+    }
     assert report['error']['message'].startswith(said[kind])
     assert 'Q07' in tell(tmp_path, kind, stay=False)[1]
 

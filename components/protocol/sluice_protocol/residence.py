@@ -15,7 +15,9 @@ RELEASABLE = 'releasable'
 
 _QUOTED = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'')
 # What these speak of is the call, never the data.
-_OF_THE_CALL = frozenset({'usage', 'params', 'cpu-limit', 'input-missing', 'out-unusable', 'executor-input', 'package-missing', 'terminated'})
+_OF_THE_CALL = frozenset(
+    {'usage', 'params', 'cpu-limit', 'input-missing', 'out-unusable', 'executor-input', 'package-missing', 'terminated'}
+)
 
 
 def rows_stay(environment: Mapping[str, str]) -> bool:
