@@ -3,22 +3,7 @@ import { app } from '@azure/functions';
 import * as df from 'durable-functions';
 import type { Policy } from '../shared/contracts/stories.ts';
 import { loadConfig } from '../shared/config/config.ts';
-import { adopt } from '../orchestrations/adopt.ts';
-import { awaitJob } from '../orchestrations/await-job.ts';
-import { awaitTurn } from '../orchestrations/await-turn.ts';
-import { collect } from '../orchestrations/collect.ts';
-import { awaitExtraction } from '../orchestrations/await-extraction.ts';
-import { extract } from '../orchestrations/extract.ts';
-import { endpointLock, ENDPOINT_LOCK } from '../orchestrations/kit/lock.ts';
-import { TRAINING_TURN, trainingTurn } from '../orchestrations/kit/turn.ts';
-import { JOIN, joinEntity, WINDOW, windowEntity } from '../orchestrations/kit/window.ts';
-import { land } from '../orchestrations/land.ts';
-import { promote } from '../orchestrations/promote.ts';
-import { refine } from '../orchestrations/refine.ts';
-import { retrain } from '../orchestrations/retrain.ts';
-import { sweep } from '../orchestrations/sweep.ts';
-import { sweepTrial } from '../orchestrations/sweep-trial.ts';
-import { train } from '../orchestrations/train.ts';
+import { registerStories } from '../orchestrations/register.ts';
 import { dataActivities } from './activities/data.ts';
 import { extractionActivities } from './activities/extraction.ts';
 import { handOverActivities } from './activities/hand-over.ts';
@@ -37,6 +22,7 @@ import type { MessageDeps } from './triggers/message.ts';
 import { deadLetterDrain } from './triggers/timers/dead-letters.ts';
 import { everyMinute } from './triggers/timers/every-minute.ts';
 import { reconciler } from './triggers/timers/reconcile.ts';
+import { retentionTimer } from './triggers/timers/retention.ts';
 
 const QUEUE = 'landing-events';
 /** A pre-signed upload lives a quarter of an hour. */
@@ -54,26 +40,7 @@ const policy: Policy = {
   ...handOverRule(config),
 };
 
-for (const [name, story] of Object.entries({
-  land,
-  adopt,
-  collect,
-  retrain,
-  extract,
-  refine,
-  train,
-  promote,
-  'await-job': awaitJob,
-  'await-extraction': awaitExtraction,
-  'await-turn': awaitTurn,
-  sweep,
-  'sweep-trial': sweepTrial,
-}))
-  df.app.orchestration(name, story);
-df.app.entity(ENDPOINT_LOCK, endpointLock);
-df.app.entity(TRAINING_TURN, trainingTurn);
-df.app.entity(WINDOW, windowEntity);
-df.app.entity(JOIN, joinEntity);
+registerStories();
 for (const { name, handler } of [
   ...dataActivities(ports),
   ...windowActivities(ports),
@@ -125,6 +92,8 @@ app.timer('reconcile', {
   extraInputs: [client],
   handler: async (_timer, context) => void (await reconcile(createStarter(df.getClient(context)), context)),
 });
+const retain = retentionTimer({ ...ports, now });
+app.timer('retention', { schedule: '50 17 * * * *', handler: async (_timer, context) => void (await retain(context)) });
 const drain = deadLetterDrain({ ...messages, deadLetters: ports.deadLetters });
 app.timer('dead-letters', {
   schedule: '40 */10 * * * *',

@@ -15,22 +15,7 @@ import { trainingActivities } from '../../functions/activities/training.ts';
 import { windowActivities } from '../../functions/activities/windows.ts';
 import { dataLanded } from '../../functions/triggers/data-landed.ts';
 import { createIntake, type IntakeDeps } from '../../functions/triggers/intake.ts';
-import { adopt } from '../../orchestrations/adopt.ts';
-import { awaitJob } from '../../orchestrations/await-job.ts';
-import { awaitTurn } from '../../orchestrations/await-turn.ts';
-import { collect } from '../../orchestrations/collect.ts';
-import { awaitExtraction } from '../../orchestrations/await-extraction.ts';
-import { extract } from '../../orchestrations/extract.ts';
-import { endpointLock, ENDPOINT_LOCK } from '../../orchestrations/kit/lock.ts';
-import { TRAINING_TURN, trainingTurn } from '../../orchestrations/kit/turn.ts';
-import { JOIN, joinEntity, WINDOW, windowEntity } from '../../orchestrations/kit/window.ts';
-import { land } from '../../orchestrations/land.ts';
-import { promote } from '../../orchestrations/promote.ts';
-import { refine } from '../../orchestrations/refine.ts';
-import { retrain } from '../../orchestrations/retrain.ts';
-import { sweep } from '../../orchestrations/sweep.ts';
-import { sweepTrial } from '../../orchestrations/sweep-trial.ts';
-import { train } from '../../orchestrations/train.ts';
+import { registerStories } from '../../orchestrations/register.ts';
 import { createMemoryDataPipelines, type MemoryPipeline } from '../../shared/adapters/memory/data-pipelines.ts';
 import { createMemoryServing, type MemoryServingOptions } from '../../shared/adapters/memory/serving-platform.ts';
 import { createMemoryStore } from '../../shared/adapters/memory/store.ts';
@@ -131,26 +116,7 @@ export async function createStoryWorld(options: WorldOptions = {}) {
   ];
 
   function register(): void {
-    for (const [name, story] of Object.entries({
-      land,
-      adopt,
-      collect,
-      retrain,
-      extract,
-      refine,
-      train,
-      promote,
-      'await-job': awaitJob,
-      'await-extraction': awaitExtraction,
-      'await-turn': awaitTurn,
-      sweep,
-      'sweep-trial': sweepTrial,
-    }))
-      df.app.orchestration(name, story);
-    df.app.entity(ENDPOINT_LOCK, endpointLock);
-    df.app.entity(TRAINING_TURN, trainingTurn);
-    df.app.entity(WINDOW, windowEntity);
-    df.app.entity(JOIN, joinEntity);
+    registerStories();
     for (const { name, handler } of activities) {
       const watched: Activity['handler'] = async (input, context) => {
         const call = { name, input: input as Record<string, unknown> };

@@ -11,14 +11,7 @@ import type { Activity } from '../../functions/activities/kit.ts';
 import { runActivities } from '../../functions/activities/runs.ts';
 import { servingActivities } from '../../functions/activities/serving.ts';
 import { trainingActivities, type TrainingPorts } from '../../functions/activities/training.ts';
-import { awaitJob } from '../../orchestrations/await-job.ts';
-import { awaitTurn } from '../../orchestrations/await-turn.ts';
-import { endpointLock, ENDPOINT_LOCK } from '../../orchestrations/kit/lock.ts';
-import { TRAINING_TURN, trainingTurn } from '../../orchestrations/kit/turn.ts';
-import { promote } from '../../orchestrations/promote.ts';
-import { sweep } from '../../orchestrations/sweep.ts';
-import { sweepTrial } from '../../orchestrations/sweep-trial.ts';
-import { train } from '../../orchestrations/train.ts';
+import { registerStories } from '../../orchestrations/register.ts';
 import { createMemoryServing } from '../../shared/adapters/memory/serving-platform.ts';
 import { createMemoryStore } from '../../shared/adapters/memory/store.ts';
 import { createMemoryStores } from '../../shared/adapters/memory/stores.ts';
@@ -104,10 +97,7 @@ export async function createTrainingWorld(options: TrainingWorldOptions = {}) {
   const around = options.around ?? ((_call, act) => act());
 
   function register(): void {
-    const stories = { train, promote, 'await-job': awaitJob, 'await-turn': awaitTurn, sweep, 'sweep-trial': sweepTrial };
-    for (const [name, story] of Object.entries(stories)) df.app.orchestration(name, story);
-    df.app.entity(ENDPOINT_LOCK, endpointLock);
-    df.app.entity(TRAINING_TURN, trainingTurn);
+    registerStories();
     for (const { name, handler } of activities) {
       const watched: Activity['handler'] = async (input, context) => {
         const call = { name, input: input as Record<string, unknown> };
