@@ -14,7 +14,7 @@ import { reserve, settling } from './kit/money.ts';
 import { narrate, note, open, type Opened, tellOpened, transition } from './kit/run.ts';
 import { searchByBackend } from './kit/search-of-backend.ts';
 import { searchInRounds } from './kit/search-rounds.ts';
-import { type Search, searchShown, type ShownSearch } from './kit/search.ts';
+import { type Search, searchShown, showBegun, type ShownSearch } from './kit/search.ts';
 import { now } from './kit/time.ts';
 import { showRun } from './kit/tracking.ts';
 import { chosenBackend, type Plan } from './kit/train-parts.ts';
@@ -29,7 +29,7 @@ export function* sweep(context: OrchestrationContext): Story<Outcome> {
 function* search(context: OrchestrationContext, input: SweepInput, cancel: Task): Story<Outcome> {
   const { pipeline, contractDigest, overrides, gold } = input;
   const plan = yield* call(context, readPlan, { pipeline, contractDigest, ...(overrides === undefined ? {} : { overrides }) });
-  const shown: ShownSearch = { parentRunId: null, startedAt: now(context), tags: { 'sluice.gold': gold.digest } };
+  const shown: ShownSearch = { parentRunId: null, misses: 0, startedAt: now(context), tags: { 'sluice.gold': gold.digest } };
   let found: SweepResult | null = null;
   try {
     found = yield* searched(context, { input, plan, shown, cancel });
@@ -55,7 +55,7 @@ function* searched(context: OrchestrationContext, about: About): Story<SweepResu
   const { own } = yield* call(context, checkSearch, asked);
   // The deadline is of the whole search where the backend searches, and of each trial where we do.
   const purse = yield* reserve(context, input, plan.train, own ? Math.min(input.parallel, input.trials) : input.trials);
-  shown.parentRunId = yield* showRun(context, input, plan.train, searchShown(about, 'running', null));
+  yield* showBegun(context, about);
   return yield* settling(context, input, purse, function* () {
     const one: Search = { ...about, backend, files, purse };
     return (own ? yield* searchByBackend(context, one) : null) ?? (yield* searchInRounds(context, one));

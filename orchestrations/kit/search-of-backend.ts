@@ -1,10 +1,12 @@
 // A search that the backend does by itself, as one job: waited for like any other, paid for by the trials that work at once, its trials read at the end.
 import type { OrchestrationContext } from 'durable-functions';
+import type { z } from 'zod';
 import { readTrials, submitSearch } from '../../shared/contracts/activities/training.ts';
 import type { SweepResult, Trial } from '../../shared/contracts/runs.ts';
+import type { JobState } from '../../shared/contracts/training.ts';
 import { call, type Story } from './call.ts';
 import { RunCancelled } from './cancel.ts';
-import { awaitJob, JobFailed, type Submitted } from './job.ts';
+import { awaitJob, JobFailed, record, type Submitted } from './job.ts';
 import { note } from './run.ts';
 import { beganAt, resultOf, type Search, showEnded, spend } from './search.ts';
 import { now, secondsSince } from './time.ts';
@@ -35,8 +37,10 @@ export function* searchByBackend(context: OrchestrationContext, one: Search): St
   });
   if (!job) return null;
   yield* note(context, input, { phase: 'searching' });
-  const end = yield* waitedFor(context, one, { stage: 'train', backend, ...job });
-  const found = yield* trialsFound(context, one, job.jobId, end);
+  const submitted: Submitted = { stage: 'train', backend, ...job };
+  const submittedAt = now(context);
+  const end = yield* waitedFor(context, one, submitted, submittedAt);
+  const found = yield* trialsFound(context, one, submitted, submittedAt, end);
   if (end === null) return found;
   yield* note(context, input, { swept: found });
   // What a search found before it had to stop was paid for, and counts; a person who ends it wants nothing of it.
@@ -47,11 +51,15 @@ export function* searchByBackend(context: OrchestrationContext, one: Search): St
 }
 
 /** Waits; gives why the search did not come to its end, null when it did. */
-function* waitedFor(context: OrchestrationContext, one: Search, job: Submitted): Story<JobFailed | RunCancelled | null> {
+function* waitedFor(
+  context: OrchestrationContext,
+  one: Search,
+  job: Submitted,
+  submittedAt: string,
+): Story<JobFailed | RunCancelled | null> {
   const { input, plan, purse, cancel } = one;
   const { deadline, queueWithin } = plan.train;
-  const submittedAt = now(context);
-  const atOnce = Math.min(input.parallel, input.trials);
+  const atOnce = machinesOf(one);
   // Several machines at once use the money up that much faster.
   const budget = purse && { ...purse.budget, costPerHour: purse.budget.costPerHour * atOnce };
   try {
@@ -66,9 +74,15 @@ function* waitedFor(context: OrchestrationContext, one: Search, job: Submitted):
 }
 
 /** The trials as the backend tells them; each is paid for by the time that it worked. */
-function* trialsFound(context: OrchestrationContext, one: Search, jobId: string, end: JobFailed | RunCancelled | null): Story<SweepResult> {
-  const { input, backend, purse } = one;
-  const answer = yield* call(context, readTrials, { backend, jobId, objective: objectiveOf(one) });
+function* trialsFound(
+  context: OrchestrationContext,
+  one: Search,
+  job: Submitted,
+  submittedAt: string,
+  end: JobFailed | RunCancelled | null,
+): Story<SweepResult> {
+  const { input, purse } = one;
+  const answer = yield* readOrPaid(context, one, job, submittedAt, end);
   const at = now(context);
   const ended = answer.trials.slice(0, MAX_TRIALS).map(({ name, params, state, metric, metrics, startedAt, endedAt }, index) => {
     const executionSeconds = startedAt === null ? null : Math.max(0, Date.parse(endedAt ?? at) - Date.parse(startedAt)) / 1000;
@@ -86,12 +100,46 @@ function* trialsFound(context: OrchestrationContext, one: Search, jobId: string,
     return { trial, finishedAt: endedAt ?? at };
   });
   for (const { trial } of ended) spend(purse, trial.executionSeconds ?? 0);
+  yield* record(context, input, job, timesOf(answer.trials, submittedAt, at));
   yield* showEnded(context, one, ended.map(shownOf));
   return resultOf(
     input,
     ended.map(({ trial }) => trial),
     'backend',
   );
+}
+
+/** The trials; where they cannot be read, the time since the submission is paid for, and why the search ended is told before that. */
+function* readOrPaid(
+  context: OrchestrationContext,
+  one: Search,
+  { backend, jobId }: Submitted,
+  submittedAt: string,
+  end: JobFailed | RunCancelled | null,
+): Story<z.output<typeof readTrials.output>> {
+  try {
+    return yield* call(context, readTrials, { backend, jobId, objective: objectiveOf(one) });
+  } catch (error) {
+    spend(one.purse, secondsSince(context, submittedAt), machinesOf(one));
+    throw end ?? error;
+  }
+}
+
+/** How long the search waited until its first trial began, and how long it worked until its last one ended. */
+function timesOf(trials: z.output<typeof readTrials.output>['trials'], submittedAt: string, at: string): JobState {
+  const begun = trials.flatMap(({ startedAt }) => (startedAt === null ? [] : [Date.parse(startedAt)]));
+  const first = begun.length > 0 ? Math.min(...begun) : null;
+  const last = Math.max(...trials.map(({ endedAt }) => Date.parse(endedAt ?? at)));
+  return {
+    state: 'succeeded',
+    reason: null,
+    queuedSeconds: first === null ? null : Math.max(0, first - Date.parse(submittedAt)) / 1000,
+    executionSeconds: first === null ? null : Math.max(0, last - first) / 1000,
+  };
+}
+
+function machinesOf({ input }: Search): number {
+  return Math.min(input.parallel, input.trials);
 }
 
 function shownOf({ trial, finishedAt }: { trial: Trial; finishedAt: string }): TrialShown {

@@ -11,6 +11,9 @@ import type { Purse } from './money.ts';
 import { showRun, showTrials, type RunShown, type TrialShown } from './tracking.ts';
 import type { Plan } from './train-parts.ts';
 
+/** A workspace that stays away must not slow a search down, round after round. */
+const MAX_MISSES = 2;
+
 export interface Search {
   input: SweepInput;
   plan: Plan;
@@ -24,6 +27,8 @@ export interface Search {
 /** The search in the experiment that the pipeline names; `parentRunId` is null until it is there. */
 export interface ShownSearch {
   parentRunId: string | null;
+  /** How often it could not be shown. */
+  misses: number;
   startedAt: string;
   tags: Record<string, string>;
 }
@@ -58,11 +63,18 @@ export function searchShown(
   return { status, startedAt, metrics: best ? { [metric]: best.metric } : {}, tags, varied: Object.keys(space) };
 }
 
+/** Shows that a search works, so that trials can be shown below it. */
+export function* showBegun(context: OrchestrationContext, about: Pick<Search, 'input' | 'plan' | 'shown'>): Story<void> {
+  const { input, plan, shown } = about;
+  shown.parentRunId ??= yield* showRun(context, input, plan.train, searchShown(about, 'running', null));
+  if (shown.parentRunId === null) shown.misses += 1;
+}
+
 /** Shows ended trials below the search. One that could not be shown at first is tried again with every round. */
 export function* showEnded(context: OrchestrationContext, one: Search, trials: readonly TrialShown[]): Story<void> {
   const { input, plan, shown } = one;
-  if (!plan.train.mlflow || trials.length === 0) return;
-  shown.parentRunId ??= yield* showRun(context, input, plan.train, searchShown(one, 'running', null));
+  if (!plan.train.mlflow || trials.length === 0 || shown.misses >= MAX_MISSES) return;
+  yield* showBegun(context, one);
   yield* showTrials(context, input, plan.train, { parentRunId: shown.parentRunId, tags: shown.tags }, trials);
 }
 

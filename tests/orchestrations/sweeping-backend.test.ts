@@ -89,6 +89,7 @@ test('gets the whole search as one job, and its trials are in the record', async
   expect(backend.specs).toMatchObject([
     { objective: { metric: 'top1', goal: 'maximize' }, trials: 4, parallel: 2, seed: 1, job: { name: run.runId } },
   ]);
+  expect(run.jobs).toMatchObject([{ jobId: 'sweep-1', executionSeconds: 60, queuedSeconds: expect.any(Number) as number }]);
   expect(world.training.specs.size).toBe(0);
 });
 
@@ -201,6 +202,19 @@ describe('what it may cost', () => {
       budget: { reserved: 0 },
     });
   });
+});
+
+test('trials that cannot be read afterwards cost the time since the submission, and the end of the search is told', async () => {
+  const unread = { ok: false, rejection: { code: 'backend-forbidden', message: 'no' } };
+  const { startSweep, ended } = await opened(
+    { ends: 5 * HOUR },
+    { edit: priced, around: async (call, act) => (call.name === 'read-trials' ? unread : act()) },
+  );
+
+  const run = await ended(await startSweep());
+
+  expect(run).toMatchObject({ status: 'failed', failure: { code: 'budget-reached' }, budget: { reserved: 0 } });
+  expect(run.budget?.spent).toBeGreaterThan(29);
 });
 
 test('a person ends it as one: its trials are cancelled, and the record has them', async () => {
