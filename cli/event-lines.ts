@@ -6,7 +6,9 @@ import { short } from './times.ts';
 
 /** The path of a file, or kind and subject of an event without one. */
 export function whatOf(entry: LedgerEntry): string {
-  return entry.event ? subjectOf(entry.event) : `message ${entry.rawSha256?.slice(0, 12) ?? '(not an event)'}`;
+  if (entry.event) return subjectOf(entry.event);
+  const { type } = entry.verdict.evidence;
+  return typeof type === 'string' ? `event of type ${type.slice(0, 60)}` : `message ${entry.rawSha256?.slice(0, 12) ?? '(not an event)'}`;
 }
 
 /** How it came, and how often; empty for the usual way. */

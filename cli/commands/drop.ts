@@ -1,3 +1,4 @@
+import { caseIdOf } from '../../shared/contracts/quarantine.ts';
 import type { Command } from '../command.ts';
 import { textOption } from '../command.ts';
 import { EXIT } from '../failure.ts';
@@ -29,6 +30,8 @@ export const drop: Command = {
       return EXIT.done;
     }
     const { entry, runs } = await follow(api, landed.path, landed.eTag, narrator(output), WATCH_MS);
+    for (const { pipeline, key, refined } of runs)
+      if (refined && refined.quarantinedRows > 0) output.line(`  what was kept aside: sluice quarantine show ${caseIdOf(pipeline, key)}`);
     output.result({ ...landed, verdict: entry.verdict, runs });
     // The same content again is well only when what became of it is well.
     const isTaken = entry.verdict.kind === 'accepted' || entry.verdict.kind === 'duplicate';

@@ -7,6 +7,8 @@ import { type Output, paintState } from '../output.ts';
 import { detailOf } from '../story-lines.ts';
 import { short } from '../times.ts';
 
+/** Read from the cause: the later one repeats it. */
+const WORDS: Readonly<Record<string, string>> = { repeats: 'is repeated by' };
 /** Where the text of a node begins. */
 const INDENT = ' '.repeat(12);
 
@@ -43,7 +45,7 @@ function printChain(output: Output, answer: Explanation): void {
     more();
     printAdvice(output, advice.get(node.ref));
     for (const link of answer.links.filter((one) => keyOf(one.from) === keyOf(node))) {
-      output.line(output.paint.dim(`${INDENT}└ ${link.as.replaceAll('-', ' ')} ${link.to.ref}`));
+      output.line(output.paint.dim(`${INDENT}└ ${WORDS[link.as] ?? link.as.replaceAll('-', ' ')} ${link.to.ref}`));
     }
   };
   for (const entry of answer.events) {

@@ -9,6 +9,11 @@ export const CaseId = z
   .regex(/^q-[a-z][a-z0-9-]{0,39}-[0-9a-f]{16}$/, 'expected q-<pipeline>-<16 hex>');
 export type CaseId = z.infer<typeof CaseId>;
 
+/** Id of the case of a run's work. */
+export function caseIdOf(pipeline: string, key: string): string {
+  return `q-${pipeline}-${key.slice(0, 16)}`;
+}
+
 const Actor = z.string().min(1).max(200);
 const Reason = z.string().trim().min(3, 'say why, in a few words').max(1000);
 

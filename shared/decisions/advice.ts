@@ -2,6 +2,7 @@
 // `why` so that every client says the same.
 import { isStorageEvent, type LedgerEntry, type VerdictKind } from '../contracts/events.ts';
 import type { Advice } from '../contracts/http-api.ts';
+import { caseIdOf } from '../contracts/quarantine.ts';
 import type { Run } from '../contracts/runs.ts';
 import { dataFailure } from './data-failure.ts';
 
@@ -104,9 +105,16 @@ function stepsOf(entry: LedgerEntry): string[] {
   return verdict.kind === 'refused' || verdict.kind === 'malformed' ? [`${writeAgain(entry)} once the cause is mended`] : [];
 }
 
-/** What a run that ended badly means; null for the others. Attempts that another one followed need nobody. */
-export function adviceOfRun(run: Pick<Run, 'runId' | 'status' | 'failure' | 'jobs'>, retried: boolean): Advice | null {
-  const { runId, status, failure, jobs } = run;
+type Told = Pick<Run, 'runId' | 'pipeline' | 'key' | 'status' | 'failure' | 'jobs' | 'refined'>;
+
+/** What a run that ended badly, or set rows aside, means; null for the others. Attempts that another one followed need nobody. */
+export function adviceOfRun(run: Told, retried: boolean): Advice | null {
+  const { runId, status, failure, jobs, refined } = run;
+  if (status === 'succeeded' && refined && refined.quarantinedRows > 0) {
+    const rows = `${refined.quarantinedRows} ${refined.quarantinedRows === 1 ? 'row' : 'rows'}`;
+    const look = `sluice quarantine show ${caseIdOf(run.pipeline, run.key)}`;
+    return { ref: runId, what: 'It kept rows aside.', why: `${rows} broke rules`, do: [look] };
+  }
   if (retried || (status !== 'failed' && status !== 'cancelled')) return null;
   const why = failure === null ? 'Its record says no more.' : `${failure.code}: ${failure.message}`;
   const retry = `sluice runs retry ${runId} --reason TEXT`;

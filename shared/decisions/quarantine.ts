@@ -1,5 +1,5 @@
 // What becomes of a quarantine case: opened by a run, changed by deeds, closed with its last row. Pure: the clock is the caller's.
-import type { CaseEvent, Merge, PendingWork, QuarantineCase } from '../contracts/quarantine.ts';
+import { caseIdOf, type CaseEvent, type Merge, type PendingWork, type QuarantineCase } from '../contracts/quarantine.ts';
 import type { Refined } from '../contracts/tables.ts';
 import { RejectedError } from '../errors/errors.ts';
 
@@ -14,11 +14,6 @@ interface Deed {
   by: string;
   at: string;
   reason: string;
-}
-
-/** Id of the case of a run. */
-export function caseIdOf(pipeline: string, key: string): string {
-  return `q-${pipeline}-${key.slice(0, 16)}`;
 }
 
 /** The pipeline that a case id names; null when it is no case id. */

@@ -29,6 +29,42 @@ test.each(['../day.csv', 'a//b.csv', './day.csv', '', '..'])(
 );
 
 describe('why', () => {
+  test('a run that kept rows aside leads to their case', async () => {
+    const { deps, sluice } = await registered();
+    const commit = { table: 't', path: 'silver/x/t/', version: 0, rows: 3, addedRows: 3, digest: 'a'.repeat(64) };
+    const refined = {
+      silver: { ...commit, layer: 'silver' as const },
+      gold: { ...commit, layer: 'gold' as const },
+      readRows: 5,
+      quarantinedRows: 2,
+      findings: [],
+    };
+    const run = runOf('refine', 'r', { status: 'succeeded' });
+    await deps.runs.open({ ...run, refined });
+
+    const { out } = await sluice('why', run.runId);
+
+    expect(out).toContain(
+      `            It kept rows aside.\n            → sluice quarantine show q-${run.pipeline}-${run.key.slice(0, 16)}\n`,
+    );
+  });
+
+  test('an event that repeats another, and one that is of no known type', async () => {
+    const { deps, sluice } = await registered();
+    const first = entryOf(place, 'first');
+    const elsewhere = placeOf('bronze/ble-location/day2.csv');
+    const again = entryOf(elsewhere, 'again', {
+      verdict: { kind: 'duplicate', rule: 'same-etag', reason: 'r', evidence: { known: first.entryId } },
+    });
+    await deps.ledger.record(place, first, null, null);
+    await deps.ledger.record(elsewhere, again, null, null);
+    const verdict = { kind: 'ignored' as const, rule: 'unknown-type', reason: 'r', evidence: { type: 'Some.Other' } };
+    await deps.ledger.record(null, entryOf(place, 'odd', { event: null, pipeline: null, verdict }), null, null);
+
+    expect((await sluice('why', again.entryId)).out).toContain(`└ is repeated by ${again.entryId}\n`);
+    expect((await sluice('events')).out).toMatch(/unknown-type +- +event of type Some\.Other\n/);
+  });
+
   test('of nothing is wrong use', async () => {
     const { sluice, asked } = await registered();
 
