@@ -32,6 +32,7 @@ const LOADERS: (() => Promise<Command>)[] = [
   async () => (await import('./commands/quarantine.ts')).quarantineAnswer,
   async () => (await import('./commands/erase.ts')).erase,
   async () => (await import('./commands/erase.ts')).erasures,
+  async () => (await import('./commands/retention.ts')).retentionRun,
   async () => (await import('./commands/pipelines.ts')).pipelinesFreeze,
   async () => (await import('./commands/pipelines.ts')).pipelinesUnfreeze,
   async () => (await import('./commands/pipelines.ts')).pipelinesBreaker,
@@ -55,6 +56,7 @@ const LOADERS: (() => Promise<Command>)[] = [
 const GROUPS: Readonly<Record<string, string>> = {
   new: 'Make the beginning of something of yours',
   quarantine: 'Rows that were kept aside, as cases',
+  retention: 'How long tables keep what no version needs',
   pipelines: 'Registered pipelines: freeze them, close their breakers',
 };
 

@@ -44,5 +44,6 @@ export const VacuumedTable = z.strictObject({
   retention: z.string(),
   files: z.number().int().min(0),
   bytes: z.number().int().min(0),
+  logFiles: z.number().int().min(0).default(0).describe('Commits and checkpoints that a newer checkpoint makes needless'),
 });
 export type VacuumedTable = z.infer<typeof VacuumedTable>;

@@ -59,3 +59,24 @@ export const Reconciling = z.strictObject({
     .describe('The last complete pass'),
 });
 export type Reconciling = z.infer<typeof Reconciling>;
+
+const freed = {
+  startedAt: Instant,
+  tables: z.number().int().min(0),
+  files: z.number().int().min(0).describe('Data files and log files that were removed'),
+  bytes: z.number().int().min(0).describe('Of the data files'),
+  failed: z.array(Name).max(100).describe('Pipelines whose tables could not be looked through; the log says why'),
+};
+
+/** Where the daily removal of what no version needs any more is: it goes through the pipelines by name, a part at a time. */
+export const Retaining = z.strictObject({
+  pass: z
+    .strictObject({ ...freed, after: Name.nullable().describe('The last pipeline that was looked through') })
+    .nullable()
+    .describe('The pass that goes on; null between passes'),
+  last: z
+    .strictObject({ ...freed, finishedAt: Instant })
+    .nullable()
+    .describe('The last complete pass'),
+});
+export type Retaining = z.infer<typeof Retaining>;

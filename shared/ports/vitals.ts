@@ -1,5 +1,5 @@
 // The vital signs of pipelines and the timers' own bookmarks: what a tick needs to know without reading the whole past.
-import type { PipelineVitals, Reconciling, Watch } from '../contracts/vitals.ts';
+import type { PipelineVitals, Reconciling, Retaining, Watch } from '../contracts/vitals.ts';
 
 export interface VitalsStore {
   /** All pipelines that a timer has met, by name. */
@@ -14,4 +14,6 @@ export interface VitalsStore {
   setWatch(watch: Watch): Promise<void>;
   reconciling(): Promise<Reconciling | null>;
   setReconciling(reconciling: Reconciling): Promise<void>;
+  retaining(): Promise<Retaining | null>;
+  setRetaining(retaining: Retaining): Promise<void>;
 }

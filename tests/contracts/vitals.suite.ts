@@ -22,7 +22,7 @@ export function vitalsSuite(make: () => Promise<VitalsStore>): void {
     const vitals = await make();
 
     expect(await vitals.list()).toEqual([]);
-    expect([await vitals.watch(), await vitals.reconciling()]).toEqual([null, null]);
+    expect([await vitals.watch(), await vitals.reconciling(), await vitals.retaining()]).toEqual([null, null, null]);
   });
 
   it('lists pipelines by name, as they were changed last', async () => {
@@ -67,9 +67,13 @@ export function vitalsSuite(make: () => Promise<VitalsStore>): void {
     await vitals.setWatch({ ...watch, open: [] });
     await vitals.setWatch(watch);
     await vitals.setReconciling({ pass, last: null });
+    const removed = { startedAt: minute(0), tables: 3, files: 2, bytes: 9, failed: ['wine'] };
+    const retaining = { pass: { ...removed, after: 'ble-location' }, last: { ...removed, finishedAt: minute(1) } };
+    await vitals.setRetaining(retaining);
 
     expect(await vitals.watch()).toEqual(watch);
     expect(await vitals.reconciling()).toEqual({ pass, last: null });
+    expect(await vitals.retaining()).toEqual(retaining);
     expect(await vitals.list()).toEqual([]);
   });
 }

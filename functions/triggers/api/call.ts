@@ -33,7 +33,7 @@ export interface ApiDeps extends Stores {
   intake: Intake;
   engine: Pick<RefineEngine, 'preview'>;
   cases: QuarantineCases;
-  erasure: Pick<ErasureEngine, 'erase' | 'erasures'>;
+  erasure: ErasureEngine;
   store: Pick<Store, 'read'>;
   readCommit: Lake['readCommit'];
   listing: LakeListing;

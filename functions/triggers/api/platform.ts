@@ -5,21 +5,25 @@ import type { PipelineVitals } from '../../../shared/contracts/vitals.ts';
 import { RejectedError, TransientError } from '../../../shared/errors/errors.ts';
 import type { ApiDeps, Handlers } from './call.ts';
 import { reconciler } from '../timers/reconcile.ts';
+import { retentionNow } from '../timers/retention.ts';
+import { unknownPipeline } from './guards.ts';
 import { holdsOf, mayKnow } from './guards.ts';
 
 /** A part that does not answer in this time is failing, whatever its adapter would still wait for. */
 const PROBE_MS = 8_000;
 
-export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'reconcile' | 'whoami' | 'getOpenApi'> {
+export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'reconcile' | 'runRetention' | 'whoami' | 'getOpenApi'> {
   const compare = reconciler(deps);
+  const remove = retentionNow(deps);
   return {
     async getStatus({ may }) {
       // What cannot be read is left out: the component that failed says why.
-      const [components, queueDepth, vitals, reconciling, freezes, breakers] = await Promise.all([
+      const [components, queueDepth, vitals, reconciling, retaining, freezes, breakers] = await Promise.all([
         Promise.all(deps.probes.map(probed)),
         inTime(deps.queueDepth()).catch(() => null),
         inTime(deps.vitals.list()).catch(() => []),
         inTime(deps.vitals.reconciling()).catch(() => null),
+        inTime(deps.vitals.retaining()).catch(() => null),
         inTime(deps.freezes.list()).catch(() => []),
         inTime(deps.breakers.list()).catch(() => []),
       ]);
@@ -28,7 +32,8 @@ export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'reconci
       const guards = { freezes: freezes.filter((freeze) => mayKnow(may, freeze)), breakers: breakers.filter(seen) };
       const holds = holdsOf(guards, null, deps.now().toISOString());
       const reconciled = reconciling?.last ?? null;
-      return { body: { state, components, queueDepth, pipelines: vitals.filter(seen).map(signsOf), holds, reconciled } };
+      const retained = retaining?.last ?? null;
+      return { body: { state, components, queueDepth, pipelines: vitals.filter(seen).map(signsOf), holds, reconciled, retained } };
     },
 
     async reconcile({ body, caller, require, starter, log }) {
@@ -37,6 +42,16 @@ export function platformHandlers(deps: ApiDeps): Handlers<'getStatus' | 'reconci
       const detail = `${listed} files compared, ${lost} found: ${body.reason}`;
       await deps.audit.record({ at: deps.now().toISOString(), actor: caller.name, action: 'lake.reconcile', subject: 'lake', detail });
       return { body: { complete, listed, lost, found } };
+    },
+
+    async runRetention({ body: { pipeline, dryRun, reason }, caller, may, require, log }) {
+      require('operator', pipeline === undefined ? {} : { pipeline });
+      if (pipeline !== undefined && !(await deps.pipelines.current(pipeline))) throw await unknownPipeline(deps, pipeline, may);
+      const at = deps.now().toISOString();
+      const detail = `${dryRun ? 'dry run' : 'removed for good'}: ${reason}`;
+      // Before the deed: what is removed does not come back.
+      await deps.audit.record({ at, actor: caller.name, action: 'lake.retention', subject: pipeline ?? 'lake', detail });
+      return { body: await remove({ pipeline, dryRun }, log) };
     },
 
     async whoami({ caller }) {

@@ -1,5 +1,5 @@
 // Port VitalsStore in memory, under the same rules as the one in tables.
-import type { PipelineVitals, Reconciling, Watch } from '../../contracts/vitals.ts';
+import type { PipelineVitals, Reconciling, Retaining, Watch } from '../../contracts/vitals.ts';
 import type { VitalsStore } from '../../ports/vitals.ts';
 import { createKept } from './kept.ts';
 
@@ -7,6 +7,7 @@ export function createMemoryVitals(): VitalsStore {
   const pipelines = createKept<PipelineVitals>();
   const watches = createKept<Watch>();
   const passes = createKept<Reconciling>();
+  const removals = createKept<Retaining>();
   return {
     list: async () => pipelines.all().sort((a, b) => (a.pipeline < b.pipeline ? -1 : 1)),
     async update(pipeline, change) {
@@ -19,5 +20,7 @@ export function createMemoryVitals(): VitalsStore {
     setWatch: async (watch) => watches.set('watch', watch),
     reconciling: async () => passes.get('reconciling'),
     setReconciling: async (reconciling) => passes.set('reconciling', reconciling),
+    retaining: async () => removals.get('retaining'),
+    setRetaining: async (retaining) => removals.set('retaining', retaining),
   };
 }

@@ -1,8 +1,8 @@
 // Port VitalsStore in table `vitals`: one row for each pipeline, and the bookmarks of the timers.
 //   PK pipeline, RK pipeline name
-//   PK bookmark, RK watch | reconciling
+//   PK bookmark, RK watch | reconciling | retaining
 import type { z } from 'zod';
-import { PipelineVitals, Reconciling, Watch } from '../../contracts/vitals.ts';
+import { PipelineVitals, Reconciling, Retaining, Watch } from '../../contracts/vitals.ts';
 import type { VitalsStore } from '../../ports/vitals.ts';
 import { untilUncontended } from './contention.ts';
 import { pack, unpack } from './row.ts';
@@ -42,5 +42,7 @@ export function createVitalsStore(table: Table): VitalsStore {
     setWatch: (watch) => setBookmark('watch', watch),
     reconciling: () => bookmark('reconciling', Reconciling),
     setReconciling: (reconciling) => setBookmark('reconciling', reconciling),
+    retaining: () => bookmark('retaining', Retaining),
+    setRetaining: (retaining) => setBookmark('retaining', retaining),
   };
 }

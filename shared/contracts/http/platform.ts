@@ -1,6 +1,8 @@
 // The platform itself over HTTP: what can be reached, who is asking, the description of the API; and problem documents.
 import * as z from 'zod';
-import { PipelineVitals, Reconciling } from '../vitals.ts';
+import { VacuumedTable } from '../erasure.ts';
+import { Name } from '../identifiers.ts';
+import { PipelineVitals, Reconciling, Retaining } from '../vitals.ts';
 import { operation, type Operation, reason } from './operation.ts';
 import { Holds } from './why.ts';
 
@@ -45,6 +47,7 @@ export const PlatformStatus = z.strictObject({
   pipelines: z.array(PipelineSigns).describe('Those that the timers have met'),
   holds: Holds,
   reconciled: Reconciling.shape.last.describe('The last time that the whole lake was compared with the ledger'),
+  retained: Retaining.shape.last.optional().describe('The last time that all tables were rid of what no version needs'),
 });
 export type PlatformStatus = z.infer<typeof PlatformStatus>;
 /** What a comparison of the lake with the ledger found. */
@@ -55,6 +58,15 @@ export const Reconciled = z.strictObject({
   found: z.array(z.string()).describe('Their entries, at most the first hundred'),
 });
 export type Reconciled = z.infer<typeof Reconciled>;
+
+/** What retention removed, or would remove. */
+export const Retained = z.strictObject({
+  complete: z.boolean().describe('false: there are more pipelines than one request looks through; the timer goes through all'),
+  dryRun: z.boolean(),
+  tables: z.array(VacuumedTable.extend({ pipeline: Name })),
+  failed: z.array(z.strictObject({ pipeline: Name, code: z.string(), message: z.string().max(1000) })),
+});
+export type Retained = z.infer<typeof Retained>;
 
 export const Whoami = z.strictObject({ subject: z.string(), name: z.string(), roles: z.array(z.string()) });
 
@@ -83,6 +95,18 @@ export const platformOperations = {
     }),
     answer: Reconciled,
     durable: true,
+  }),
+  runRetention: operation({
+    method: 'POST',
+    path: 'retention',
+    access: 'operator',
+    summary: 'Remove files and log entries that no version within the retention of its table needs; the timer does the same once a day',
+    body: z.strictObject({
+      reason,
+      pipeline: Name.optional().describe('Only its tables; without it, those of all pipelines, which needs the role for all'),
+      dryRun: z.boolean().default(false).describe('Only say what would be removed'),
+    }),
+    answer: Retained,
   }),
   whoami: operation({ method: 'GET', path: 'whoami', access: 'anyone', summary: 'Say who the token names', answer: Whoami }),
   getOpenApi: operation({

@@ -12,6 +12,7 @@ import { eraseRows } from '../delta/erase.ts';
 import { readSnapshot } from '../delta/snapshot.ts';
 import { findTransaction, selectFiles, shapeOf, type WorkTable } from '../delta/table-files.ts';
 import type { DeltaField } from '../delta/types.ts';
+import { cleanLog } from '../delta/log-cleanup.ts';
 import { vacuum } from '../delta/vacuum.ts';
 import { CALL_MS, createBlob, readBlob, storageError } from '../storage.ts';
 import type { Duck } from './duck.ts';
@@ -295,7 +296,8 @@ async function vacuumTables(
     const retention = (layer === 'gold' ? gold : silver).retention?.history ?? HISTORY;
     const request = { retentionMs: durationSeconds(retention) * 1000, dryRun, ...(layer === 'gold' ? { keepVersions: keepGold } : {}) };
     const { files, bytes } = await vacuum(table, request, workshop.bench.now);
-    done.push({ layer, path: table.root, retention, files: files.length, bytes });
+    const log = await cleanLog(table, { what: 'retention', dryRun }, workshop.bench.now);
+    done.push({ layer, path: table.root, retention, files: files.length, bytes, logFiles: log.files.length });
   }
   return done;
 }

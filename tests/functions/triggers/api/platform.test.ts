@@ -28,6 +28,7 @@ describe('status', () => {
       pipelines: [],
       holds: { freezes: [], breakers: [] },
       reconciled: null,
+      retained: null,
     });
   });
 
@@ -67,7 +68,7 @@ describe('status', () => {
 
   it('can be asked when the tables are away', async () => {
     const away = () => Promise.reject(new TransientError('table-unavailable', 'no answer'));
-    const gone = { list: away, reconciling: away };
+    const gone = { list: away, reconciling: away, retaining: away };
     const api = createApi({ vitals: gone as never, freezes: gone as never, breakers: gone as never });
 
     expect(await api.send('GET', 'status')).toMatchObject({ status: 200, body: { pipelines: [], holds: { freezes: [], breakers: [] } } });
@@ -168,5 +169,38 @@ describe('routes', () => {
       'api-erase-rows approver',
       'api-top-up-run approver',
     ]);
+  });
+});
+
+describe('retention that a person asks for', () => {
+  it('needs the role for what it is about, is in the audit log, and names unknown pipelines', async () => {
+    const asked: unknown[] = [];
+    const vacuum = async ({ pipeline, dryRun }: { pipeline: { name: string }; dryRun: boolean }) => (
+      asked.push([pipeline.name, dryRun]),
+      []
+    );
+    const api = createApi({ erasure: { vacuum } as never, now: () => new Date(minute(1001)) });
+    const { version, bundle } = versionOf('wine', 'v');
+    await api.deps.pipelines.put(version, bundle, 'ada', minute(0));
+    const send = (body: object, token: string) => api.send('POST', 'retention', { body: { reason: 'disk is full', ...body }, token });
+
+    const looked = await send({ pipeline: 'wine', dryRun: true }, 'ola/operator:wine');
+    const refused = [await send({}, 'ola/operator:wine'), await send({ pipeline: 'wine' }, 'rita/reader')];
+    const unknown = await send({ pipeline: 'nothing' }, 'ola/operator');
+    const done = await send({}, 'ola/operator');
+
+    expect(looked).toMatchObject({ status: 200, body: { complete: true, dryRun: true, tables: [], failed: [] } });
+    expect([...refused, unknown, done].map(({ status }) => status)).toEqual([403, 403, 404, 200]);
+    expect(asked).toEqual([
+      ['wine', true],
+      ['wine', false],
+    ]);
+    const audit = await api.deps.audit.list(minute(1001).slice(0, 10), 10);
+    expect(
+      audit
+        .filter(({ action }) => action === 'lake.retention')
+        .map(({ subject, detail }) => `${subject}, ${detail}`)
+        .sort(),
+    ).toEqual(['lake, removed for good: disk is full', 'wine, dry run: disk is full']);
   });
 });
