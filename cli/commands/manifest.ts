@@ -19,7 +19,7 @@ export const manifest: Command = {
   async run({ output }, [path = ''], options) {
     const at = (textOption(options, 'at') ?? '').replace(/\/+$/, '');
     const files = [];
-    for (const file of await filesOf(path)) files.push(await describedFile(file, `${at}/${encodeURIComponent(basename(file))}`));
+    for (const file of await filesOf(path)) files.push(await describedFile(file, addressOf(at, basename(file))));
     const checked = DataManifest.safeParse({ dataset: textOption(options, 'dataset') ?? basename(resolve(path)), files });
     if (!checked.success) {
       const [issue] = checked.error.issues;
@@ -34,6 +34,13 @@ export const manifest: Command = {
     return EXIT.done;
   },
 };
+
+/** Steps at a site read plain names only, so that no address leads out of its folder. */
+function addressOf(at: string, name: string): string {
+  if (!at.startsWith('site://')) return `${at}/${encodeURIComponent(name)}`;
+  if (/^[A-Za-z0-9_][A-Za-z0-9._=+-]*$/.test(name)) return `${at}/${name}`;
+  throw new CommandError(EXIT.usage, `${name} is no name that is read at a site`, 'rename it: letters, digits and . _ = + -');
+}
 
 /** The file, or the files of the folder by their names; hidden ones are nobody's data. */
 async function filesOf(path: string): Promise<string[]> {

@@ -45,8 +45,9 @@ test.each([
   ['a place of no kind', 'ble', 'a.csv', CSV],
   ['an empty file', 'site://ble', 'a.csv', ''],
   ['nothing there', 'site://ble', 'b.csv', CSV],
+  ['a name that a site does not read', 'site://ble', 'of may.csv', CSV],
 ])('a manifest is not written of %s', async (_what, at, name, content) => {
-  await writeFile(join(folder, 'a.csv'), content);
+  await writeFile(join(folder, name === 'b.csv' ? 'a.csv' : name), content);
   const out = join(folder, 'm.json');
 
   await expect(manifest.run(context, [join(folder, name)], { at, out })).rejects.toMatchObject({ name: 'CommandError', exitCode: 2 });
