@@ -15,7 +15,7 @@ import { sqlText, textOf, type Duck } from './duck.ts';
 /** The view's name; its columns are dataset, uri, bytes, sha256, rows (null where the manifest says none), `_row` and `_file`. */
 export const MANIFEST_VIEW = 'manifest';
 /** Files of one training: their addresses go to it in one document. */
-const MAX_STAGED = 1000;
+const MAX_STAGED = 500;
 /** What the step that brings data in can read where the data is. */
 const READABLE = /^(site|file|https?):\/\//;
 const COLUMNS = "{'dataset': 'VARCHAR', 'uri': 'VARCHAR', 'bytes': 'BIGINT', 'sha256': 'VARCHAR', 'rows': 'BIGINT', '_row': 'BIGINT'}";

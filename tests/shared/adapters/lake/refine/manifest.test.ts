@@ -88,6 +88,16 @@ describe('a manifest', () => {
     expect(message).toMatch(/^s3:\/\/plant\/a\.csv: .*site:\/\/DATASET\/FILE\.$/);
   });
 
+  it('of more files than one job is told of is refused there, too', async () => {
+    const rig = await makeRig();
+    const files = (count: number) => Array.from({ length: count }, (_, n) => file(`part-${n}.csv`));
+    const { gold } = await refine(rig, files(500), 'fits');
+    const { gold: more } = await refine(rig, files(501), 'more');
+
+    expect(await rig.engine.stage({ pipeline: premises(), gold })).toHaveLength(500);
+    expect(await rejection(rig.engine.stage({ pipeline: premises(), gold: more }))).toMatchObject({ code: 'manifest-too-long' });
+  });
+
   it('is judged by the rules of the tables, and gold must keep what finds the files', async () => {
     const rig = await makeRig();
     const small = premises({ tables: { silver: { expect: [{ name: 'small', check: 'bytes < 10', onFail: 'fail' }] } } });
