@@ -7,6 +7,7 @@ import {
   AzureMlSettings
   DatabricksSettings
   DataFactorySettings
+  HandOverSettings
   HubSettings
   KubeflowSettings
   KubernetesSettings
@@ -52,6 +53,9 @@ param azureMl AzureMlSettings?
 
 @description('Optional. Data Factory whose pipelines Sluice runs.')
 param dataFactory DataFactorySettings?
+
+@description('Optional. Who refines datasets above a size; all are refined in the app without it.')
+param handOver HandOverSettings?
 
 @description('Optional. Object ids of identities that jobs use the store by: that of `azureMl.jobClientId`, the access connector of Databricks.')
 param storeUsers string[] = []
@@ -252,6 +256,7 @@ module app 'modules/app/function-app.bicep' = {
     databricks: databricks
     azureMl: azureMl
     dataFactory: dataFactory
+    handOver: handOver
     aws: aws
     lineage: lineage
     residency: residency

@@ -140,6 +140,24 @@ type DataFactorySettings = {
 }
 
 @export()
+@description('Who refines datasets above a size: a pipeline of the Data Factory, or the wheel of the component refine on Databricks.')
+type HandOverSettings = {
+  @description('Unpacked megabytes above which a dataset is handed over.')
+  aboveMb: int
+
+  to: 'data-factory' | 'databricks'
+
+  @description('Pipeline of the factory that refines, with data-factory.')
+  pipeline: string?
+
+  @description('Image by digest of the component refine, from the lock file, with databricks.')
+  image: string?
+
+  @description('How long such a refining may take, e.g. 12h; 6h without it.')
+  deadline: string?
+}
+
+@export()
 @description('Where OpenLineage events are sent.')
 type LineageSettings = {
   url: string

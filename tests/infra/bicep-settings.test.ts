@@ -57,6 +57,10 @@ function sample(name: string): string {
     DATABRICKS_STORE_VOLUME: LOCAL.storeVolume,
     DATABRICKS_WHEELS: LOCAL.wheels,
     SLUICE_RESIDENCY: 'kubeflow=plant-3,azureml=eu',
+    SLUICE_HANDOVER_MB: '2000',
+    SLUICE_HANDOVER_TO: 'databricks',
+    SLUICE_HANDOVER_IMAGE: `registry.example/sluice/refine@sha256:${'a'.repeat(64)}`,
+    SLUICE_HANDOVER_DEADLINE: '12h',
   };
   return values[name] ?? (/(uri|url|endpoint|issuer)$/i.test(name) ? 'https://host.example/' : 'value');
 }
@@ -93,8 +97,8 @@ describe('app settings in Bicep', () => {
     const least = loadConfig(environment(always));
     const most = loadConfig(environment(all));
 
-    const optional = ({ kubeflow, kubernetes, databricks, azureml, datafactory, aws, topic, lineage }: typeof least) => [
-      ...[kubeflow, kubernetes, databricks, azureml, datafactory, aws, topic],
+    const optional = ({ kubeflow, kubernetes, databricks, azureml, datafactory, handOver, aws, topic, lineage }: typeof least) => [
+      ...[kubeflow, kubernetes, databricks, azureml, datafactory, handOver, aws, topic],
       lineage.url,
     ];
 

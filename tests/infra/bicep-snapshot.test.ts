@@ -59,6 +59,7 @@ param azureMl = {
   registry: 'models'
 }
 param dataFactory = { subscriptionId: '${ELSEWHERE}', resourceGroup: 'data', factory: 'extract' }
+param handOver = { aboveMb: 2000, to: 'data-factory', pipeline: 'refine-large', image: 'registry.example/refine@sha256:${'a'.repeat(64)}', deadline: '12h' }
 param aws = { region: 'eu-central-1', roleArn: 'arn:aws:iam::123456789012:role/sluice-promoter', audience: 'api://aws' }
 param lineage = { url: 'https://lineage.example', audience: 'lineage' }
 param residency = 'kubeflow=plant-3'

@@ -5,6 +5,7 @@ import {
   AzureMlSettings
   DatabricksSettings
   DataFactorySettings
+  HandOverSettings
   KubeflowSettings
   KubernetesSettings
   LineageSettings
@@ -34,6 +35,7 @@ param kubernetes KubernetesSettings?
 param databricks DatabricksSettings?
 param azureMl AzureMlSettings?
 param dataFactory DataFactorySettings?
+param handOver HandOverSettings?
 param aws AwsSettings?
 param lineage LineageSettings?
 
@@ -145,6 +147,15 @@ var dataFactorySettings = dataFactory == null
       DATAFACTORY_RESOURCE_GROUP: dataFactory!.resourceGroup
       DATAFACTORY_NAME: dataFactory!.factory
     }
+var handOverSettings = handOver == null
+  ? {}
+  : given({
+      SLUICE_HANDOVER_MB: string(handOver!.aboveMb)
+      SLUICE_HANDOVER_TO: handOver!.to
+      SLUICE_HANDOVER_PIPELINE: handOver.?pipeline
+      SLUICE_HANDOVER_IMAGE: handOver.?image
+      SLUICE_HANDOVER_DEADLINE: handOver.?deadline
+    })
 var residencySettings = residency == null ? {} : { SLUICE_RESIDENCY: residency }
 var lineageSettings = lineage == null
   ? {}
@@ -222,6 +233,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     databricksSettings,
     azureMlSettings,
     dataFactorySettings,
+    handOverSettings,
     awsSettings,
     residencySettings,
     lineageSettings,
