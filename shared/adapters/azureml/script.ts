@@ -21,8 +21,13 @@ export interface StepScript {
 
 const HEREDOC = 'SLUICE_VALUE';
 
-/** `literals` (a sweep) stand in the text instead of being read from an input of the job. */
-export function stepScript(job: JobSpec, step: JobStep, literals: Readonly<Record<string, string>> = {}): StepScript {
+/** `literals` (a sweep) stand in the text instead of being read from an input of the job; `lastly` are lines before the step's exit. */
+export function stepScript(
+  job: JobSpec,
+  step: JobStep,
+  literals: Readonly<Record<string, string>> = {},
+  lastly: readonly string[] = [],
+): StepScript {
   const built: StepScript = { command: '', parameters: [], inputs: [], links: [], outputs: [], exports: [] };
   const before: string[] = [];
   const words = step.command.map(quoted);
@@ -52,7 +57,7 @@ export function stepScript(job: JobSpec, step: JobStep, literals: Readonly<Recor
     }
   }
   const after = exportLines(job, step, built);
-  built.command = [...before, words.join(' '), 'code=$?', ...after, 'exit "$code"'].join('\n');
+  built.command = [...before, words.join(' '), 'code=$?', ...after, ...lastly, 'exit "$code"'].join('\n');
   built.parameters = built.parameters.filter((name) => !isBare(job.parameters[name]));
   return built;
 }
@@ -150,7 +155,7 @@ export function quoted(text: string): string {
  * Where a step writes an output: below the mounted folder, so that the path is free and the step may make a folder or a file of it,
  * as it may everywhere else.
  */
-const ownPlace = (output: string): string => `\${{outputs.${output}}}/${output}`;
+export const ownPlace = (output: string): string => `\${{outputs.${output}}}/${output}`;
 
 /** A path that Azure ML puts in, with an optional prefix, as one shell word. */
 function placed(prefix: string | undefined, place: string): string {

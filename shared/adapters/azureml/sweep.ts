@@ -10,6 +10,7 @@ import { ensureEnvironments } from './environments.ts';
 import { childRuns } from './logs.ts';
 import { createMlflow, finiteMetrics, instantOf, tagOf } from './mlflow.ts';
 import { segment } from './place.ts';
+import { reportMetricsLines } from './report-metrics.ts';
 import { stepScript } from './script.ts';
 import { decodeTrial, encodeSpace, paramsTemplate } from './search-space.ts';
 import { readJob, submitJob } from './submit.ts';
@@ -19,6 +20,7 @@ import type { JobBody, MlflowRun } from './wire.ts';
 /** Property with the space as it was asked for: the service's answers do not tell types. */
 const SPACE_PROPERTY = 'sluice.space';
 const MAX_TRIALS = 1_000;
+const REPORT = 'run-report.json';
 
 export function createAzureMlSweeps(options: AzureMlOptions): SweepBackend {
   const api = createAzureMlApi(options);
@@ -34,7 +36,9 @@ export function createAzureMlSweeps(options: AzureMlOptions): SweepBackend {
     // Trials write over each other where a run would: what they leave stays with their own jobs.
     const job = { ...spec.job, exports: [] };
     const key = paramsKey(spec);
-    const script = stepScript(job, step, { [key]: paramsTemplate(String(job.parameters[key]), spec.space) });
+    const literals = { [key]: paramsTemplate(String(job.parameters[key]), spec.space) };
+    const report = spec.job.exports.find(({ file, step: from }) => file === REPORT && from === step.name);
+    const script = stepScript(job, step, literals, report ? reportMetricsLines(report.output, spec.objective.metric) : []);
     const ids = await ensureEnvironments(api, [step.image], options.environments ?? {}, environments);
     const { jobType: _, command, environmentId, limits: __, resources, ...rest } = commandBody(job, step, script, compile, ids);
     const base = baseOf(job, compile);

@@ -197,6 +197,31 @@ it('a search tries values, and its best trial is told with them', async () => {
   expect(trials.map(({ metric }) => metric)).toEqual(trials.map(({ metric }) => metric).sort((a, b) => Number(b) - Number(a)));
 });
 
+it('a search compares components that only write a run report', async () => {
+  const sweeps = createAzureMlSweeps(local.options());
+  const objective = { metric: 'top1', goal: 'maximize' as const };
+  const write = `const fs = require('fs'); const [, params, out] = process.argv; const { alpha } = JSON.parse(params); fs.mkdirSync(out);
+    fs.writeFileSync(out + '/run-report.json', JSON.stringify({ metrics: { top1: 1 - alpha, "it's %": 2, none: null } }))`;
+  const job = jobOf('sweep-round-2', {
+    steps: [{ ...step('train', []), command: ['node', '-e', write], args: [{ parameter: 'params' }, { output: 'result' }] }],
+    parameters: { params: '{}' },
+    inputs: {},
+    exports: [out('train', 'run-report.json', 'runs/search/run-report.json')],
+  });
+  await sweeps.submit({ job, space: { alpha: { choice: [0.1, 0.25, 0.5] } }, objective, trials: 3, parallel: 3, seed: 1 });
+
+  const { trials } = await eventually(
+    () => sweeps.get('sweep-round-2', objective),
+    (sweep) => sweep.state !== 'pending' && sweep.state !== 'running',
+  );
+
+  expect(trials).toHaveLength(3);
+  for (const { params, metric, metrics } of trials) {
+    expect(metric).toBe(1 - Number(params['alpha']));
+    expect(metrics).toEqual({ top1: metric, 'it_s _': 2 });
+  }
+});
+
 describe('assets', () => {
   const registry = { subscriptionId: SUBSCRIPTION, resourceGroup: 'rg', registry: 'shared-models' };
   const assets = () => createAssetRegistry({ ...local.options(), registry });
