@@ -67,7 +67,7 @@ export const erasures: Command = {
       output.line(`Nothing was erased from ${pipeline}`);
     } else
       output.table(
-        ['erasure', 'when', 'column', 'rows', 'by', 'why'],
+        ['erasure', 'when', 'column', 'rows in all places', 'by', 'why'],
         page.items.map((one) => [one.id, short(one.at), one.column, String(rowsOf(one)), one.by, one.reason]),
       );
     output.result(page);
