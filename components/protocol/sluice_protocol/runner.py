@@ -3,6 +3,7 @@
 Exit 0 exactly when the report says `succeeded`; 1 for a failed step, 2 for a wrong command line.
 """
 
+import json
 import os
 import platform
 import signal
@@ -17,6 +18,7 @@ from types import FrameType
 
 from sluice_protocol.arguments import StepArguments, find_option, parse_step_arguments
 from sluice_protocol.errors import ComponentError
+from sluice_protocol.failure import send_failure
 from sluice_protocol.kubeflow import write_executor_output
 from sluice_protocol.redact import redact_urls
 from sluice_protocol.report import PROTOCOL, REPORT_NAME, Component, Outcome, metrics_json, outcome_json, write_report
@@ -31,7 +33,10 @@ def run_component(component: Component, work: Callable[[StepArguments], Outcome]
         arguments = parse_step_arguments(component.name, argv)
     except ComponentError as error:
         out = find_option(argv, '--out')
-        return refuse_call(component, error, Path(out) if out else None)
+        code = refuse_call(component, error, Path(out) if out else None)
+        if out:
+            send_failure(_json_or_none(find_option(argv, '--executor-input')), Path(out))
+        return code
 
     def body() -> Outcome:
         outcome = work(arguments)
@@ -42,7 +47,17 @@ def run_component(component: Component, work: Callable[[StepArguments], Outcome]
             write_executor_output(arguments.executorInput, arguments.out, outcome.outputs, metrics)
         return outcome
 
-    return run_reported(component, arguments.out, arguments.params, body)
+    code = run_reported(component, arguments.out, arguments.params, body)
+    if code != 0:
+        send_failure(arguments.executorInput, arguments.out)
+    return code
+
+
+def _json_or_none(text: str | None) -> object:
+    try:
+        return json.loads(text or 'null')
+    except ValueError:
+        return None
 
 
 def run_reported(component: Component, out: Path | None, params: Mapping[str, object], body: Callable[[], Outcome]) -> int:

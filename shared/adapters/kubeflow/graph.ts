@@ -26,6 +26,8 @@ export interface GraphTask {
   always: boolean;
   /** Reads the site's own data folder. */
   readsSite: boolean;
+  /** Parameters that reach the task within Kubeflow's description of it only (`{{$}}`). */
+  told: readonly string[];
   /** Sends files away: may have an identity of its own for that. */
   sends: boolean;
 }
@@ -54,13 +56,13 @@ export function graphOf(job: GraphJob): Graph {
   };
   const fetchName = freeName('fetch', names);
   const fetch = fetchTask(job, fetchName, add);
-  const own = job.steps.map((step) => ownTask(job, step, fetchName));
+  const own = job.steps.map((step) => ownTask(job, step, fetchName, add));
   const exported = exportTasks(job, names, add);
   for (const [name, value] of Object.entries(parameters)) checkSize(name, value);
   return { name: job.graph, tasks: [...(fetch ? [fetch] : []), ...own, ...exported], parameters };
 }
 
-function ownTask(job: GraphJob, step: JobStep, fetchName: string): GraphTask {
+function ownTask(job: GraphJob, step: JobStep, fetchName: string, add: (name: string, value: string) => string): GraphTask {
   const args = step.args.map((argument): TaskArgument => {
     if (typeof argument === 'string' || !('input' in argument)) return argument;
     if (!job.inputs || !Object.hasOwn(job.inputs, argument.input)) {
@@ -78,8 +80,18 @@ function ownTask(job: GraphJob, step: JobStep, fetchName: string): GraphTask {
     cpu: step.cpu,
     memoryGiB: step.memoryGiB,
     outputTypes: step.outputTypes ?? {},
+    told: failureReport(job, step).map(({ url }) => add(`failure_report_${step.name.replaceAll('-', '_')}`, url)),
     sends: step.component === 'transfer' || (job.transferImage !== undefined && step.image === job.transferImage),
   };
+}
+
+/**
+ * Where a step that failed sends its report itself: to the place that the export step would have used. That one never gets it, because
+ * the launcher uploads the artifacts of successful steps only (kubeflow/pipelines#12425).
+ */
+function failureReport(job: GraphJob, { name }: JobStep): JobExport[] {
+  const places = (job.exports ?? []).filter(({ step, file, optional }) => step === name && file === REPORT && optional);
+  return places.slice(0, 1);
 }
 
 /** One step that fetches every input that a step reads, each into a folder of its name; undefined when nothing is read. */
@@ -106,8 +118,8 @@ function fetchTask(job: GraphJob, name: string, add: (name: string, value: strin
 
 /**
  * One export step for each output that leaves. The one with the job's last run report waits for all others: who sees it sees the rest.
- * Where a file is optional the step runs although others failed; what the producer itself left when it failed never reaches it, because
- * the launcher uploads the artifacts of successful steps only (kubeflow/pipelines#12425).
+ * Where a file is optional the step runs although others failed; what the producer itself left when it failed never reaches it, and its
+ * report goes another way (`failureReport`).
  */
 function exportTasks(job: GraphJob, names: ReadonlySet<string>, add: (name: string, value: string) => string): GraphTask[] {
   const groups = new Map<string, JobExport[]>();
@@ -145,7 +157,7 @@ function targetOf({ file, url, readUrl, optional }: JobExport): object {
 function task(name: string, kind: GraphTask['kind'], image: string, command: readonly string[], args: readonly TaskArgument[]): GraphTask {
   return {
     ...{ name, kind, image, command, args, cpu: 1, memoryGiB: 1 },
-    ...{ outputTypes: {}, after: [], always: false, readsSite: false, sends: false },
+    ...{ outputTypes: {}, after: [], always: false, readsSite: false, told: [], sends: false },
   };
 }
 

@@ -22,7 +22,7 @@ const COMPILER = 'sluice-ir-2';
 const MAX_GRAPH_NAME = 46;
 /** Macros that the server expands in string parameters (facts/kubeflow.md §1). */
 const MACRO = /\[\[(RunUUID|CurrentTime|ScheduledTime|Index)[^\]]*\]\]/;
-/** How a step is told where metadata of its artifacts goes; only steps with an artifact that is nothing but metadata get it. */
+/** How a step is told where metadata of its artifacts goes, and where the report of its failure; only steps that have either get it. */
 const METADATA_ARGUMENTS = ['--executor-input', '{{$}}'];
 
 /**
@@ -158,7 +158,7 @@ function compileTask(task: GraphTask, outputsOf: Outputs, { parameters }: Graph)
 }
 
 function compileArguments(task: GraphTask, outputsOf: Outputs, parameters: JobSpec['parameters']) {
-  const used = new Set<string>();
+  const used = new Set<string>(task.told);
   const inputs = new Map<string, { from: string; output: string }>();
   const args = task.args.map((argument) => {
     if (typeof argument === 'string') return literal(task, argument);
@@ -181,7 +181,7 @@ function compileArguments(task: GraphTask, outputsOf: Outputs, parameters: JobSp
     return `${literal(task, argument.prefix ?? '')}{{$.inputs.artifacts['${key}'].path}}${below}`;
   });
   const named = new Set(task.args.flatMap((argument) => (isOwnOutput(argument) ? [argument.output] : [])));
-  const saysMore = Object.keys(task.outputTypes).some((key) => !named.has(key));
+  const saysMore = task.told.length > 0 || Object.keys(task.outputTypes).some((key) => !named.has(key));
   return { args: [...args, ...(saysMore ? METADATA_ARGUMENTS : [])], used, inputs };
 }
 

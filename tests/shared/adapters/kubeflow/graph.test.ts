@@ -114,6 +114,17 @@ describe('a neutral job', () => {
     expect(compiled.spec.deploymentSpec.executors['exec-split']?.container.args).not.toContain('--executor-input');
   });
 
+  it('tells a step where the report of its failure goes, and nothing else of the store', () => {
+    const input = compiled.spec.components['comp-judge']?.inputDefinitions?.parameters ?? {};
+    const containers = compiled.spec.deploymentSpec.executors;
+
+    expect(Object.keys(input)).toEqual(['failure_report_judge']);
+    expect(compiled.parameters['failure_report_judge']).toBe(url('runs/1/steps/judge/run-report.json'));
+    expect(containers['exec-judge']?.container.args?.slice(-2)).toEqual(['--executor-input', '{{$}}']);
+    // It leaves no report of its own in the store: there is nothing to tell.
+    expect(containers['exec-split']?.container.args).not.toContain('--executor-input');
+  });
+
   it('finds other names for its steps where the job has taken them', () => {
     const job = branching({
       steps: [step('fetch', { input: 'gold' }), step('export', { from: 'fetch', output: 'result' })] as GraphJob['steps'],
