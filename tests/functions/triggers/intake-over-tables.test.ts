@@ -51,16 +51,17 @@ function process(table: Table = tables.ledger): Intake {
 
 /** The ledger's table, with a word about every request before and after it. */
 function watched(before: (name: string) => void, after: (name: string) => void = () => undefined): Table {
-  const acts = Object.entries(tables.ledger).map(([name, act]) => [
-    name,
-    async (...args: unknown[]) => {
+  const watch =
+    (name: string, act: (...args: unknown[]) => Promise<unknown>) =>
+    async (...args: unknown[]): Promise<unknown> => {
       before(name);
-      const answer: unknown = await (act as (...all: unknown[]) => Promise<unknown>)(...args);
+      const answer = await act(...args);
       after(name);
       return answer;
-    },
-  ]);
-  return Object.fromEntries(acts);
+    };
+  const acts = Object.entries(tables.ledger as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>);
+  const all: Record<string, unknown> = Object.fromEntries(acts.map(([name, act]) => [name, watch(name, act)]));
+  return all as unknown as Table;
 }
 
 /** A table whose process dies at its `nth` write: nothing is written after it, nor is it, when it dies `before`. */
