@@ -11,7 +11,8 @@ import pytest
 from credit import Credit
 from served import Served, same, serving
 from sluice_protocol import ComponentError
-from sluice_serve.model import Classifier, load_model
+from sluice_serve.load import load_model
+from sluice_serve.model import Classifier
 from steps import ROOT
 
 DIGEST = 'd' * 64

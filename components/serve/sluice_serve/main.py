@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from sluice_protocol import ComponentError
 from sluice_serve import NAME, VERSION, stop_signals
-from sluice_serve.model import load_model
+from sluice_serve.load import load_model
 from sluice_serve.model_folder import read_verified
 from sluice_serve.routes import Service
 from sluice_serve.server import ModelServer

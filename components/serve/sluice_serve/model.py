@@ -3,8 +3,6 @@
 Models are immutable, so thread-safe. Each format has a module of its own: mlp.py, trees.py, linear.py.
 """
 
-import json
-import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sluice_protocol import ComponentError
 from sluice_tabular import Column
 
 TOP = 5
@@ -57,19 +54,3 @@ def ranking(probabilities: Floats) -> list[list[int]]:
 
 Loader = Callable[[Mapping[str, object], Files, str, str], Model]
 """Description, files, name, digest → model. May raise KeyError, TypeError, ValueError, OSError or BadZipFile."""
-
-
-def load_model(files: Files, digest: str, name: str | None = None) -> Model:
-    """Builds the model from verified files; fails with `model-format` where they do not fit together."""
-    from sluice_serve.formats import LOADERS
-
-    try:
-        description = json.loads(files['model.json'])
-        loader = LOADERS.get(description['format'])
-        if loader is None:
-            raise ComponentError(
-                'model-format', f'model.json has format {str(description["format"])[:80]!r}, this server runs {", ".join(LOADERS)}'
-            )
-        return loader(description, files, name or str(description['name']), digest)
-    except (KeyError, IndexError, TypeError, ValueError, OSError, RecursionError, AttributeError, zipfile.BadZipFile) as error:
-        raise ComponentError('model-format', f'the model folder cannot be served: {type(error).__name__}: {str(error)[:300]}') from error
