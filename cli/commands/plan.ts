@@ -11,7 +11,7 @@ import { short } from '../times.ts';
 
 /** Rows that would be set aside and are printed; all of them are in --json, up to a hundred. */
 const SHOWN_ROWS = 10;
-/** Verdicts after which no story begins, however the pipeline goes on. */
+/** Verdicts after which no story begins. */
 const STOPS: ReadonlySet<string> = new Set(['ignored', 'quarantined', 'refused', 'malformed', 'duplicate', 'stale']);
 
 /** What would happen to a file if it landed now. Nothing is changed by asking. */
@@ -70,8 +70,11 @@ function printPlan(output: Output, plan: Plan): void {
   }
   if (plan.refine) printRefine(output, plan.refine, plan.verdict.reason);
   output.line();
-  if (STOPS.has(plan.verdict.kind)) output.line('  Nothing would be started.');
-  else printStory(output, plan);
+  // What holds the whole pipeline says nothing about the file: its story is told for afterwards.
+  const isGood = plan.refine !== null && plan.refine.preview.refused === null;
+  if (STOPS.has(plan.verdict.kind))
+    output.line(isGood ? '  Nothing would be started now; once that is over:' : '  Nothing would be started.');
+  if (isGood || !STOPS.has(plan.verdict.kind)) printStory(output, plan);
   for (const note of plan.notes) output.field('note', note);
   output.line(output.paint.dim('  Nothing was changed by this look.'));
 }

@@ -38,7 +38,7 @@ export const runsList: Command = {
           run.runId,
           paintState(output, run.status),
           run.phase,
-          run.startedAt.slice(0, 19),
+          `${run.startedAt.slice(0, 19)}Z`,
           short(detailOf(output, run)),
         ]),
       );

@@ -350,6 +350,12 @@ describe('plan', () => {
     expect(out).toContain('  gates          m >= 0\n  promotion      dev by hand, approval none, all-at-once: sagemaker eu-central-1/e\n');
     expect(out).toMatch(/Nothing was changed by this look\.\n$/);
     expect(wrong).toMatchObject({ code: 1, out: expect.stringContaining('temporary-name') as string });
+    expect(wrong.out).toContain('\n  Nothing would be started.\n');
+    expect(wrong.out).not.toContain('gates');
+    await served.sluice('pipelines', 'freeze', 'p', '--reason', 'audit');
+    const frozen = await served.sluice('plan', '--path', 'scratch/day.csv', '--pipeline', 'p');
+    expect(frozen).toMatchObject({ code: 1, out: expect.stringContaining('refused  frozen') as string });
+    expect(frozen.out).toMatch(/Nothing would be started now; once that is over:\n {2}train .*\n {2}gates {10}m >= 0\n/);
     expect(neither.code).toBe(2);
   });
 

@@ -266,6 +266,15 @@ describe('what is a problem', () => {
     expect(problems).toEqual([expect.stringMatching(/^event 2: /)]);
   });
 
+  it('is not brought down by nesting', async () => {
+    const deep = JSON.parse(`${'['.repeat(15_000)}1${']'.repeat(15_000)}`) as unknown;
+
+    for (const body of [deep, { deep }, { ...cloud, data: deep }, { ...cloud, extra: deep, id: 7 }]) {
+      const { events, problems } = await deserializeEvents(body);
+      expect([events, problems]).toEqual([[], [expect.any(String)]]);
+    }
+  });
+
   it('is not fooled by prototype keys', async () => {
     const body = JSON.parse(
       `{"__proto__":{"specversion":"1.0","polluted":true},"constructor":1,"data":{"__proto__":{"url":"https://x"}}}`,
