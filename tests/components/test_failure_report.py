@@ -47,6 +47,18 @@ def test_a_wrong_call_leaves_one_too(tmp_path: Path) -> None:
     assert (code, sent['error']['code']) == (2, 'usage')
 
 
+def test_it_goes_through_the_proxy_of_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'run-report.json').write_text('{}')
+    with running_store() as proxy:
+        monkeypatch.setenv('http_proxy', proxy.url('/'))
+        monkeypatch.delenv('no_proxy', raising=False)
+
+        assert send_failure(told('http://store.outside.test/report?sig=TOP-SECRET'), tmp_path)
+        [(method, path, headers)] = proxy.seen
+
+    assert (method, path, headers['host']) == ('PUT', '/report', 'store.outside.test')
+
+
 def test_a_step_that_succeeded_sends_nothing(tmp_path: Path) -> None:
     with running_store() as store:
         assert call(tmp_path, store.url('/report')) == 0

@@ -34,10 +34,14 @@ let content: Buffer;
 let wanted: string[];
 let good: Followed;
 let wrong: Followed;
+let bad: Followed;
 
 const manifestOf = (sha256: string, dataset = 'ble'): string =>
   JSON.stringify({ dataset, files: [{ uri: URI, bytes: content.byteLength, sha256, rows: 1420 }] });
-const digest = (): string => createHash('sha256').update(content).digest('hex');
+const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+const digest = (): string => digestOf(content);
+/** A reading that is not as declared; its text is nowhere else. */
+const BROKEN = `Z99,10-18-2016 11:15:21,loud-and-clear${',-200'.repeat(12)}`;
 async function register(name: string, change: (file: ExampleFile) => void = () => undefined): Promise<void> {
   await at.api.send('PUT', `/pipelines/${name}`, await exampleBundle(ROOT, at.stack.images, EXAMPLE, name, change));
 }
@@ -71,9 +75,14 @@ beforeAll(async () => {
   await writeFile(join(at.stack.site, 'ble/readings.csv'), content);
   await register('plant');
   await register('plant-wrong');
-  [good, wrong] = await Promise.all([
+  await register('plant-bad', ({ sources }) => void ((sources[0] as Record<string, unknown>)['badRows'] = 'fail'));
+  const broken = Buffer.concat([content, Buffer.from(`${BROKEN}\n`)]);
+  await writeFile(join(at.stack.site, 'ble/broken.csv'), broken);
+  const file = { uri: URI.replace('readings', 'broken'), bytes: broken.byteLength, sha256: digestOf(broken) };
+  [good, wrong, bad] = await Promise.all([
     tell('plant', 'day-1.json', manifestOf(digest())),
     tell('plant-wrong', 'day-1.json', manifestOf('0'.repeat(64))),
+    tell('plant-bad', 'day-1.json', JSON.stringify({ dataset: 'ble', files: [file] })),
   ]);
 });
 
@@ -94,7 +103,7 @@ describe('readings that stay at the site', () => {
   });
 
   test('leave no row: not in a body, an address, a header or a log, either way, however it is packed', async () => {
-    for (const run of [...good.runs, ...wrong.runs]) if (run.story !== 'refine') await logsOf(run);
+    for (const run of [...good.runs, ...wrong.runs, ...bad.runs]) if (run.story !== 'refine') await logsOf(run);
     const { crossings } = await border<{ crossings: Crossing[] }>('');
 
     expect(await leaks()).toEqual([]);
@@ -111,8 +120,8 @@ describe('readings that stay at the site', () => {
     for await (const { name } of at.lake.listBlobsFlat()) names.push(name);
     const landed = names.filter((name) => name.startsWith('bronze/'));
 
-    expect(landed).toEqual([`${landingFolder('plant-wrong')}day-1.json`, `${landingFolder('plant')}day-1.json`]);
-    expect(names.every((name) => /^(bronze|silver|gold)\/plant(-wrong)?\//.test(name))).toBe(true);
+    expect(landed).toEqual(['plant-bad', 'plant-wrong', 'plant'].map((name) => `${landingFolder(name)}day-1.json`));
+    expect(names.every((name) => /^(bronze|silver|gold)\/plant(-wrong|-bad)?\//.test(name))).toBe(true);
   });
 
   test('are told truly by why and plan, and are the same data under another manifest', async () => {
@@ -135,6 +144,18 @@ describe('readings that stay at the site', () => {
     expect(train).toMatchObject({ status: 'failed', failure: { message: expect.stringContaining('sha256-mismatch') as string } });
     expect(train.failure?.message).toContain(URI);
     expect(wrong.runs.some(({ story }) => story === 'promote')).toBe(false);
+  });
+
+  test('are told of by place and not by value when they are not as declared, in the report of the failure too', async () => {
+    const { failure } = await at.api.get<Run>(`/runs/${runOf(bad, 'train').runId}`);
+    const { crossings } = await border<{ crossings: Crossing[] }>('');
+    const reports = crossings.filter(
+      ({ via, direction, url }) => via === 'proxy' && direction === 'out' && url.endsWith('/run-report.json'),
+    );
+
+    expect(failure?.message).toContain('bad-rows: 1 of 1421 rows are not as declared: type:b3001: 1 (broken.csv:1422)');
+    expect(reports.some(({ text }) => text.includes('"bad-rows"'))).toBe(true);
+    expect(crossings.some(({ text }) => text.includes('loud-and-clear') || text.includes('Z99'))).toBe(false);
   });
 
   test('are found when a component leaks them: in its log, in its report, and packed into its model', async () => {

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sluice_protocol.redact import redact_urls
 from sluice_protocol.report import REPORT_NAME
@@ -64,18 +64,34 @@ def send_failure(executor_input: object, out: Path, pauses: tuple[float, ...] = 
 def _put(address: str, body: bytes) -> int:
     """One PUT without redirects: a signed address is for this host only."""
     parts = urlsplit(address)
-    kinds = {'https': http.client.HTTPSConnection, 'http': http.client.HTTPConnection}
-    if parts.scheme not in kinds or not parts.hostname:
+    if parts.scheme not in ('https', 'http') or not parts.hostname:
         raise ValueError('the address is no URL')
-    connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=_SECONDS)
+    connection, path = _connect(parts, parts.hostname)
     try:
-        path = parts.path + (f'?{parts.query}' if parts.query else '')
         connection.request('PUT', path, body=body, headers=_HEADERS)
         response = connection.getresponse()
         response.read(_MAX_BYTES)
         return response.status
     finally:
         connection.close()
+
+
+def _connect(parts: SplitResult, host: str) -> tuple[http.client.HTTPConnection, str]:
+    """The connection and what is asked of it: by the proxy that the environment names, because a site may have no other way out."""
+    # Imported here: only a step that failed needs it.
+    from urllib.request import getproxies, proxy_bypass
+
+    path = (parts.path or '/') + (f'?{parts.query}' if parts.query else '')
+    named = getproxies().get(parts.scheme)
+    proxy = urlsplit(named if '://' in named else f'http://{named}') if named and not proxy_bypass(parts.netloc) else None
+    if proxy is None or not proxy.hostname:
+        kind = http.client.HTTPSConnection if parts.scheme == 'https' else http.client.HTTPConnection
+        return kind(host, parts.port, timeout=_SECONDS), path
+    if parts.scheme == 'https':
+        tunnel = http.client.HTTPSConnection(proxy.hostname, proxy.port or 8080, timeout=_SECONDS)
+        tunnel.set_tunnel(host, parts.port or 443)
+        return tunnel, path
+    return http.client.HTTPConnection(proxy.hostname, proxy.port or 8080, timeout=_SECONDS), f'http://{parts.netloc}{path}'
 
 
 def _unsent(problem: str) -> bool:

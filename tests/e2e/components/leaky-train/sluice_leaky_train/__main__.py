@@ -12,7 +12,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument('--input', action='append')
 parser.add_argument('--params-json')
 parser.add_argument('--out', type=Path)
-given = parser.parse_args()
+given, _ = parser.parse_known_args()
 folder = Path(given.input[0].partition('=')[2])
 logged, reported, *others = (folder / 'refined.csv').read_text(encoding='utf-8').splitlines()[1:]
 
