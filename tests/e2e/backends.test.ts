@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Followed } from '../../cli/follow.ts';
 import { LOCAL } from '../../local/stack/cloud-config.ts';
+import type { AskedRun } from '../../shared/contracts/http/training.ts';
 import type { Run } from '../../shared/contracts/runs.ts';
 import { exampleBundle, type ExampleFile, generated } from '../support/example-bundle.ts';
 import { ROOT, REGION, runOf, startTestStack, type TestStack } from '../support/test-stack.ts';
@@ -19,6 +20,7 @@ const told: Record<string, Followed> = {};
 
 const trainedOn = (backend: string) => (file: ExampleFile) => {
   file.train['backend'] = [backend];
+  file.train['budget'] = { costPerHour: 3600, perRun: 100_000 };
 };
 async function tell(name: string, data: Buffer): Promise<void> {
   told[name] = await at.follow(await at.land(name, 'data.csv', data));
@@ -66,28 +68,44 @@ describe('ridge regression on the diabetes data', () => {
     expect(predictions).toEqual(published.map((value) => ({ value: expect.closeTo(value, 3) as number })));
   });
 
+  test('is searched by Azure ML itself: each trial is in the table, in the experiment, and paid for', async () => {
+    const space = { alpha: { choice: [0.01, 0.03, 0.3] } };
+    const { runId } = await at.api.send<AskedRun>('POST', '/pipelines/ridge-azureml/sweep', {
+      ...{
+        space,
+        trials: 3,
+        parallel: 3,
+        seed: 7,
+        params: {},
+        train: false,
+        metric: 'mse',
+        direction: 'lower-is-better',
+        reason: 'a better alpha',
+      },
+    });
+    let run = await at.api.get<Run>(`/runs/${runId}`);
+    for (const giveUp = Date.now() + 60_000; run.status === 'running' && Date.now() < giveUp; run = await at.api.get<Run>(`/runs/${runId}`))
+      await new Promise((resolve) => setTimeout(resolve, 500));
+
+    expect(run.status, JSON.stringify(run.failure)).toBe('succeeded');
+    expect(run).toMatchObject({ swept: { searchedBy: 'backend', metric: 'mse' }, tracked: { url: expect.any(String) as string } });
+    expect(run.warnings).toBeUndefined();
+    const trials = run.swept?.trials ?? [];
+    expect(trials).toHaveLength(3);
+    for (const { params, metric } of trials) if (params['alpha'] === 0.03) expect(metric).toBeCloseTo(3424.8567, 3);
+    expect(run.swept?.best?.metric).toBe(Math.min(...trials.map(({ metric }) => metric ?? Infinity)));
+    const worked = trials.reduce((sum, { executionSeconds }) => sum + (executionSeconds ?? 0), 0);
+    expect(worked).toBeGreaterThan(0);
+    expect(run.budget?.spent).toBeCloseTo(worked, 3);
+    const children = await runsBelow(run.tracked?.mlflowRunId ?? '');
+    expect(children.map(({ info }) => info.status)).toEqual(['FINISHED', 'FINISHED', 'FINISHED']);
+    expect(children.map(({ data }) => data.metrics.find(({ key }) => key === 'mse')?.value).sort()).toEqual(
+      trials.map(({ metric }) => metric).sort(),
+    );
+  });
+
   test('from Databricks is tracked in the Azure ML workspace, by the step itself and by Sluice, with the picture', async () => {
-    const token = await at.token({ clientId: LOCAL.tracking.clientId, secret: await trackingSecret() }, 'https://management.azure.com');
-    const scope = `subscriptions/${LOCAL.subscriptionId}/resourceGroups/${LOCAL.resourceGroup}/providers/Microsoft.MachineLearningServices/workspaces/${LOCAL.workspace}`;
-    const call = async (method: string, path: string, body?: unknown): Promise<Record<string, unknown>> => {
-      const answer = await fetch(`${at.stack.cloud.azureml}/mlflow/v2.0/${scope}/api/2.0/mlflow/${path}`, {
-        method,
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(10_000),
-      });
-      expect(answer.status).toBe(200);
-      return (await answer.json()) as Record<string, unknown>;
-    };
-    const { experiment } = (await call('GET', 'experiments/get-by-name?experiment_name=diabetes')) as {
-      experiment: { experiment_id: string };
-    };
-    const { runs } = (await call('POST', 'runs/search', { experiment_ids: [experiment.experiment_id], max_results: 100 })) as {
-      runs: {
-        info: { run_id: string; status: string };
-        data: { metrics: { key: string; value: number }[]; tags: { key: string; value: string }[] };
-      }[];
-    };
+    const runs = await loggedRuns();
     const ours = await trainRun('ridge-databricks');
     const digest = ours.trained?.modelDigest;
     const tagged = (key: string, value: string | undefined) =>
@@ -97,7 +115,7 @@ describe('ridge regression on the diabetes data', () => {
     expect(tagged('sluice.runId', ours.runId)).toHaveLength(1);
     expect(byStep?.info.status).toBe('FINISHED');
     expect(Object.fromEntries(byStep?.data.metrics.map(({ key, value }) => [key, value]) ?? [])).toMatchObject({ alpha: 0.03 });
-    const { files } = (await call('GET', `artifacts/list?run_id=${byStep?.info.run_id ?? ''}`)) as { files: { path: string }[] };
+    const { files } = (await mlflow('GET', `artifacts/list?run_id=${byStep?.info.run_id ?? ''}`)) as { files: { path: string }[] };
     expect(files.map(({ path }) => path)).toContain('actuals_vs_predictions.png');
   });
 });
@@ -125,6 +143,39 @@ describe('credit risk in seven steps', () => {
     expect(trained?.metrics['accuracy']).toBeCloseTo(0.9358, 4);
   });
 });
+
+interface LoggedRun {
+  info: { run_id: string; status: string };
+  data: { metrics: { key: string; value: number }[]; tags: { key: string; value: string }[] };
+}
+
+/** One call of the workspace's MLflow, as somebody who may read it. */
+async function mlflow(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
+  const token = await at.token({ clientId: LOCAL.tracking.clientId, secret: await trackingSecret() }, 'https://management.azure.com');
+  const scope = `subscriptions/${LOCAL.subscriptionId}/resourceGroups/${LOCAL.resourceGroup}/providers/Microsoft.MachineLearningServices/workspaces/${LOCAL.workspace}`;
+  const answer = await fetch(`${at.stack.cloud.azureml}/mlflow/v2.0/${scope}/api/2.0/mlflow/${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as Record<string, unknown>;
+}
+
+/** The runs of the experiment. */
+async function loggedRuns(): Promise<LoggedRun[]> {
+  const { experiment } = (await mlflow('GET', 'experiments/get-by-name?experiment_name=diabetes')) as {
+    experiment: { experiment_id: string };
+  };
+  return ((await mlflow('POST', 'runs/search', { experiment_ids: [experiment.experiment_id], max_results: 100 })) as { runs: LoggedRun[] })
+    .runs;
+}
+
+/** Those that name a run as their parent. */
+async function runsBelow(parent: string): Promise<LoggedRun[]> {
+  return (await loggedRuns()).filter(({ data }) => data.tags.some(({ key, value }) => key === 'mlflow.parentRunId' && value === parent));
+}
 
 async function trackingSecret(): Promise<string> {
   const { trackingSecret: secret } = JSON.parse(await readFile(join(at.dataDir, 'secrets.json'), 'utf8')) as { trackingSecret: string };
