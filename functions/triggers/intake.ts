@@ -14,7 +14,7 @@ import type { Ledger, PipelineRegistry, RunStore } from '../../shared/ports/stor
 import { createCatalog } from './catalog.ts';
 import { createFamiliar } from './familiar.ts';
 import { judgeFile, type JudgedEvent, judgeSignal } from './judge.ts';
-import { startFile, startSignal } from './starting.ts';
+import { hintHandOver, startFile, startSignal } from './starting.ts';
 
 export interface IntakeDeps {
   ledger: Ledger;
@@ -119,6 +119,7 @@ export function createIntake(deps: IntakeDeps): Intake {
       log.info(`${event.path}: ${judged ? '' : 'redelivered, '}${entry.verdict.kind} (${entry.verdict.rule})`);
       // A crash between verdict and start leaves an entry without its instance: the same start again is harmless.
       if (waitsForStart(entry)) await startFile(deps, catalog, event, entry, starter);
+      else if (judged) await hintHandOver(deps, entry, starter);
       return entry;
     },
 

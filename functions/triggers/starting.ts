@@ -2,6 +2,8 @@
 import type { LedgerEntry, SignalEvent, StorageEvent } from '../../shared/contracts/events.ts';
 import type { PipelineVersion } from '../../shared/contracts/pipeline.ts';
 import { JOB_HINT_EVENT, type AdoptInput, type ExtractInput, type LandInput, type RetrainInput } from '../../shared/contracts/stories.ts';
+import { runIdParts } from '../../shared/contracts/identifiers.ts';
+import { handOverName } from '../../shared/decisions/hand-over.ts';
 import { extractKey, instanceId, waiterOf } from '../../shared/decisions/identity.ts';
 import { ownerOf, tablePathOf } from '../../shared/decisions/lake-places.ts';
 import type { SignalEffect } from '../../shared/decisions/signal-verdict.ts';
@@ -58,6 +60,15 @@ export async function startFile(
     chain: entry.chain,
   };
   await starter.start('land', entry.instanceId, input);
+}
+
+/** A commit of gold under a run's transaction: where an engine outside made it, the wait for that engine's run is about to end. */
+export async function hintHandOver(deps: IntakeDeps, { entryId, verdict }: LedgerEntry, starter: Starter): Promise<void> {
+  const { madeBy, root } = verdict.evidence;
+  if (!deps.policy.handOver || verdict.rule !== 'own-commit' || !String(root).startsWith('gold/')) return;
+  // The note of a commit is anybody's text.
+  if (typeof madeBy !== 'string' || runIdParts(madeBy)?.story !== 'refine') return;
+  await starter.raise(waiterOf(handOverName(madeBy)), JOB_HINT_EVENT, { entryId });
 }
 
 /** A training on the gold that is there, a data pipeline that brings data in, or a word to whoever waits for a job. */

@@ -42,11 +42,6 @@ export function handOverName(runId: string): string {
   return `${runId}-refine`;
 }
 
-/** The run that a name of `handOverName` is of; null for other names. */
-export function runOfHandOver(jobName: string): string | null {
-  return /^(refine-[a-z0-9-]+-a[0-9]+)-refine$/.exec(jobName)?.[1] ?? null;
-}
-
 /** Folder of the manifest, below the lake container or the store. */
 export function handOverFolder(runId: string): string {
   return `hand-over/${runId}`;

@@ -200,13 +200,24 @@ describe('a dataset that an engine outside refined', () => {
     expect(on.world.dataPipelines?.started).toHaveLength(1);
   });
 
-  test('wakes its wait when it commits', async () => {
+  test('wakes its wait by the event of its commit in gold', async () => {
     const on = await world(toFactory, { seconds: 1805 }, { policy: { handOver: toFactory, pollMaxSeconds: 3600, pollFirstSeconds: 900 } });
     const { instanceId } = await on.drop(A, 'rows of a');
     await on.host.advance(1_810_000);
     expect((await refineOf(on))?.phase).toBe('refining-outside');
 
-    await on.host.raise(`${(await refineOf(on))?.runId}-refine`, 'job-hint', {});
+    const facts = {
+      version: 7,
+      operation: 'WRITE',
+      appIds: [`sluice-${(await refineOf(on))?.key}`],
+      chain: [],
+      runId: null,
+      changesData: true,
+    };
+    await on.drop(
+      `gold/${PIPELINE}/${on.world.version.spec.tables.gold.name}/_delta_log/${String(7).padStart(20, '0')}.json`,
+      JSON.stringify(facts),
+    );
     await on.host.settle();
     await on.host.finished(instanceId ?? '');
 

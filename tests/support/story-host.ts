@@ -212,7 +212,11 @@ export async function openStoryHost(
       }
     },
     raise: async (id: string, name: string, data: Record<string, unknown>) => {
-      if (!(await exists(id))) return 'nobody' as const;
+      const state = await host.status(id).then(
+        ({ status }) => status,
+        () => null,
+      );
+      if (state === null || ['Completed', 'Failed', 'Terminated', 'Canceled'].includes(state)) return 'nobody' as const;
       await host.raise(id, name, data);
       return 'sent' as const;
     },
