@@ -77,11 +77,13 @@ export function afterTick(
   tick: { now: string; raised: readonly string[]; done: boolean },
 ): PipelineVitals {
   const { now, raised, done } = tick;
+  const freshness = rules.freshness ? freshnessOf(rules.freshness, vitals.lastDataset, now) : null;
   return {
     ...vitals,
     lastTick: done ? newer(vitals.lastTick, now) : vitals.lastTick,
     raised: [...raised],
-    freshness: rules.freshness ? freshnessOf(rules.freshness, vitals.lastDataset, now) : null,
+    // Nobody is late for a deadline that was over before the pipeline was there.
+    freshness: freshness !== null && freshness.deadline > vitals.registeredAt ? freshness : null,
     nextSchedule: nextSchedule(vitals.pipeline, rules.schedule, now),
   };
 }

@@ -1,7 +1,7 @@
 // Vital signs, and readings of lists that go on where they stopped: nothing that came is missed, whatever the order of ticks.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Schedule } from '../../../shared/contracts/pipeline.ts';
+import { Freshness, Schedule } from '../../../shared/contracts/pipeline.ts';
 import type { Tail } from '../../../shared/contracts/vitals.ts';
 import { beginReading, newsOf, tailOf, UNREAD } from '../../../shared/decisions/read-tail.ts';
 import { afterTick, broughtData, joinedSigns, nextSchedule, signOf, withSigns } from '../../../shared/decisions/vitals.ts';
@@ -48,6 +48,16 @@ describe('signs', () => {
     expect(signOf({ ...foreign, status: 'failed', finishedAt })).toEqual({ lastDataset: startedAt });
     expect(signOf({ ...foreign, status: 'succeeded', finishedAt })).toEqual({ lastDataset: startedAt, lastTraining: finishedAt });
     expect(signOf({ ...foreign, status: 'running', finishedAt: null, cause: { kind: 'event', ref: 'e-1' } })).toBeNull();
+  });
+
+  test('tell nobody late for a deadline before the pipeline was there', () => {
+    const rules = { freshness: Freshness.parse({ by: '06:00' }) };
+    const young = withSigns(null, { name: 'wine', registeredAt: '2026-03-02T07:00:00.000Z' }, {});
+    const after = (now: string) => afterTick(young, rules, { now, raised: [], done: true }).freshness;
+
+    expect(after('2026-03-02T08:00:00.000Z')).toBeNull();
+    expect(after('2026-03-03T05:59:00.000Z')).toBeNull();
+    expect(after('2026-03-03T06:01:00.000Z')).toEqual({ deadline: '2026-03-03T06:00:00.000Z', met: false });
   });
 
   test('join to the newest of each, in any order, and an old one changes nothing', () => {
