@@ -21,8 +21,10 @@ export interface ControlCalls {
   backend: string;
   check: number;
   submit: number;
-  /** One look at a job that works. */
+  /** One look at a job that works, unchanged since the last. */
   look: number;
+  /** The same by an instance that has not seen it before. */
+  firstLook: number;
   /** One look at a job that has ended. */
   end: number;
   adopt: number;
@@ -143,6 +145,9 @@ async function measure(
   try {
     await until(async () => (await backend.get(jobId)).state === 'running', `${job.name} works`);
     const look = await calls(() => backend.get(jobId));
+    const stranger = open();
+    await stranger.probe();
+    const firstLook = await calls(() => stranger.get(jobId));
     if (look.value.state !== 'running') throw new Error(`${job.name} is ${look.value.state}: ${look.value.reason ?? ''}`);
     const adoptions: { count: number; ms: number }[] = [];
     for (let time = 0; time < ADOPTIONS; time += 1) {
@@ -158,16 +163,16 @@ async function measure(
     const end = await calls(() => backend.get(jobId));
     const adopt = median(adoptions.map(({ count }) => count));
     const adoptMs = median(adoptions.map(({ ms }) => ms));
-    return { check: check.count, submit: submit.count, look: look.count, end: end.count, adopt, adoptMs };
+    return { check: check.count, submit: submit.count, look: look.count, firstLook: firstLook.count, end: end.count, adopt, adoptMs };
   } finally {
     await backend.cancel(jobId, 'the benchmark is over').catch(() => undefined);
   }
 }
 
 async function until(look: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 90_000;
+  const deadline = Date.now() + 240_000;
   while (!(await look())) {
-    if (Date.now() > deadline) throw new Error(`not seen within 90 s: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not seen within 240 s: ${what}`);
     await new Promise((done) => setTimeout(done, LOOK_MS));
   }
 }

@@ -8,11 +8,16 @@ import { type AwaitJobInput, JOB_HINT_EVENT, type Policy } from '../../shared/co
 import type { JobState } from '../../shared/contracts/training.ts';
 import { median } from './figures.ts';
 
-export type Poll = Pick<Policy, 'pollFirstSeconds' | 'pollMaxSeconds'>;
+export type Poll = Pick<Policy, 'pollFirstSeconds' | 'pollMaxSeconds' | 'pollMaxHintedSeconds'>;
 
-/** What a deployment polls by when nothing is set (docs/settings.md), and by where events tell of jobs. */
-export const DEFAULT_POLL: Poll = { pollFirstSeconds: 5, pollMaxSeconds: 60 };
-export const SLOW_POLL: Poll = { pollFirstSeconds: 5, pollMaxSeconds: 600 };
+/** What a deployment polls by when nothing is set (docs/settings.md). */
+export const DEFAULT_POLL = { pollFirstSeconds: 5, pollMaxSeconds: 60, pollMaxHintedSeconds: 600 } satisfies Poll;
+
+/** Whether an event tells of the job's end: none does; one at the end; one before it, when the report lands; one that gets lost. */
+export const EVENTS = ['none', 'at the end', 'before the end', 'lost'] as const;
+export type Events = (typeof EVENTS)[number];
+/** From the report that lands to the end of its job: the workflow closes. */
+const EARLY_MS = 20_000;
 
 export interface Waited {
   /** Looks in the first hour, while the waits are still growing, and in each hour after it. */
@@ -25,8 +30,8 @@ export interface Waited {
 const START = Date.parse('2026-01-01T00:00:00Z');
 const HOUR = 3_600_000;
 
-/** Waits for one job that ends by itself; with `hint` its end is told as soon as it happens. */
-export async function waitFor(workingMs: number, poll: Poll, hint: boolean, id: string): Promise<Waited> {
+/** Waits for one job that ends by itself. */
+export async function waitFor(workingMs: number, poll: Poll, events: Events, id: string): Promise<Waited> {
   let now = (): number => START;
   const looks: number[] = [];
   const state = (): JobState => {
@@ -44,10 +49,14 @@ export async function waitFor(workingMs: number, poll: Poll, hint: boolean, id: 
   const host = await createTestHost({ app: register, start: new Date(START), checkDeterminism: false });
   try {
     now = () => host.clock.nowMs();
-    await host.start('await-job', inputOf(poll), { instanceId: id });
-    await host.advance(workingMs);
-    if (hint) await host.raise(id, JOB_HINT_EVENT, {});
-    if (hint) await host.settle();
+    await host.start('await-job', inputOf(poll, events !== 'none'), { instanceId: id });
+    const early = events === 'before the end' ? EARLY_MS : 0;
+    await host.advance(workingMs - early);
+    if (events === 'at the end' || events === 'before the end') {
+      await host.raise(id, JOB_HINT_EVENT, {});
+      await host.settle();
+    }
+    await host.advance(early);
     const { status, output } = await host.finished(id);
     if (status !== 'Completed') throw new Error(`the waiting is ${status}: ${JSON.stringify(output)}`);
     const last = looks.at(-1) ?? 0;
@@ -66,28 +75,30 @@ export function hourly(looks: readonly number[], workingMs: number): Pick<Waited
 }
 
 /** Jobs that end at other moments between two looks: median and largest delay. */
-export async function lateness(poll: Poll, hint: boolean, jobs = 15): Promise<{ median: number; largest: number }> {
+export async function lateness(poll: Poll, events: Events, jobs = 15): Promise<{ median: number; largest: number }> {
   const late: number[] = [];
   for (let job = 0; job < jobs; job += 1) {
-    const workingMs = HOUR + Math.round((job / jobs) * poll.pollMaxSeconds * 1000);
-    late.push((await waitFor(workingMs, poll, hint, `late-${job}`)).lateSeconds);
+    const longest = events === 'none' ? poll.pollMaxSeconds : (poll.pollMaxHintedSeconds ?? poll.pollMaxSeconds);
+    const workingMs = HOUR + Math.round((job / jobs) * longest * 1000);
+    late.push((await waitFor(workingMs, poll, events, `late-${job}`)).lateSeconds);
   }
   return { median: median(late), largest: Math.max(...late) };
 }
 
-function inputOf({ pollFirstSeconds, pollMaxSeconds }: Poll): AwaitJobInput {
+function inputOf(poll: Poll, hinted: boolean): AwaitJobInput {
   return {
     pipeline: 'ble-location',
     backend: 'kubeflow',
     jobId: 'job',
-    policy: { pollFirstSeconds, pollMaxSeconds, signedUrlSeconds: 900 },
+    policy: { ...poll, signedUrlSeconds: 900 },
     submittedAt: new Date(START).toISOString(),
     deadline: new Date(START + 48 * HOUR).toISOString(),
     queueDeadline: null,
     budget: null,
     workingSince: null,
     givenUp: null,
+    ...(hinted ? { hinted } : {}),
     polls: 0,
-    waitSeconds: pollFirstSeconds,
+    waitSeconds: poll.pollFirstSeconds,
   };
 }

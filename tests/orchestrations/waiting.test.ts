@@ -121,9 +121,10 @@ describe('a hint that the job changed', () => {
     expect((await ended(runId)).status).toBe('succeeded');
   });
 
-  test('costs at most twelve looks an hour where hints come and polls are slow', async () => {
+  test('that will come makes looks rare by itself: at most twelve an hour, and the record knows nothing of it', async () => {
     const { world, host, start, ended } = await bench({
-      policy: { pollFirstSeconds: 5, pollMaxSeconds: 600 },
+      hinted: true,
+      policy: { pollFirstSeconds: 5, pollMaxSeconds: 60, pollMaxHintedSeconds: 600 },
       edit: (spec) => {
         spec.train.deadline = '12h';
       },
@@ -132,10 +133,37 @@ describe('a hint that the job changed', () => {
     const runId = await start();
     await host.advance(8 * HOUR * 1000 + 10_000);
     await host.raise(waiterOf(runId), 'job-hint', {});
-    await ended(runId);
+    const { jobs } = await ended(runId);
 
     expect(world.callsOf('read-job').length / 8).toBeLessThanOrEqual(12);
+    expect(jobs).toMatchObject([{ stage: 'train', backend: 'kubeflow' }]);
   });
+});
+
+test('a word that comes before the end is followed by quick looks, and then by seldom ones again', async () => {
+  const { world, host, start, ended } = await bench({
+    hinted: true,
+    policy: { pollFirstSeconds: 5, pollMaxSeconds: 60, pollMaxHintedSeconds: 600 },
+    edit: (spec) => {
+      spec.train.deadline = '12h';
+    },
+    backends: { kubeflow: { workingSeconds: 2 * HOUR } },
+  });
+  const runId = await start();
+  const looksIn = async (seconds: number): Promise<number> => {
+    const before = world.callsOf('read-job').length;
+    await host.advance(seconds * 1000);
+    return world.callsOf('read-job').length - before;
+  };
+  await host.advance(HOUR * 1000);
+
+  const quiet = await looksIn(1800);
+  await host.raise(waiterOf(runId), 'job-hint', {});
+  const alert = await looksIn(120);
+  const calm = await looksIn(1500);
+
+  expect([quiet <= 3, alert >= 5, calm <= 3], `${quiet}, ${alert}, ${calm}`).toEqual([true, true, true]);
+  expect((await ended(runId)).status).toBe('succeeded');
 });
 
 describe('a job that never ends', () => {

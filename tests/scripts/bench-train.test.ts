@@ -1,7 +1,7 @@
 // The pure parts of `bench:train`, and the waiting that it measures: looks by the hour, lateness with and without events.
 import { describe, expect, test } from 'vitest';
 import { acceleratorWords, judgedBy, PUBLISHED, spread } from '../../scripts/bench/credit.ts';
-import { hourly, SLOW_POLL, waitFor } from '../../scripts/bench/waiting.ts';
+import { DEFAULT_POLL, EVENTS, hourly, waitFor } from '../../scripts/bench/waiting.ts';
 
 const MINUTE = 60_000;
 
@@ -13,15 +13,23 @@ describe('looks', () => {
     expect(hourly(looks, 60 * MINUTE).laterHour).toBeNaN();
   });
 
-  test('are as rare with events as without, and the end is seen at once instead of after a wait', async () => {
+  test('are rare where an event tells, which is heeded at once, also when it comes early; one that is lost costs the longest wait', async () => {
     const working = 125 * MINUTE;
-    const without = await waitFor(working, SLOW_POLL, false, 'one');
-    const withEvent = await waitFor(working, SLOW_POLL, true, 'one');
+    const waits = [];
+    for (const events of EVENTS) waits.push(await waitFor(working, DEFAULT_POLL, events, 'one'));
+    const [none, told, early, lost] = waits;
+    const { pollMaxSeconds, pollMaxHintedSeconds } = DEFAULT_POLL;
 
-    expect({ ...withEvent, lateSeconds: 0 }).toEqual({ ...without, lateSeconds: 0 });
-    expect(withEvent.lateSeconds).toBe(0);
-    expect(without.lateSeconds).toBeGreaterThan(0);
-    expect(without.lateSeconds).toBeLessThanOrEqual(SLOW_POLL.pollMaxSeconds * 1.2 + 1);
+    expect(none?.laterHour).toBeGreaterThan(50);
+    expect(none?.lateSeconds).toBeLessThanOrEqual(pollMaxSeconds * 1.2 + 1);
+    for (const waited of [told, early, lost]) {
+      expect(waited?.firstHour).toBeLessThanOrEqual(12);
+      expect(waited?.laterHour).toBeLessThanOrEqual(6);
+    }
+    expect(told?.lateSeconds).toBe(0);
+    expect(early?.lateSeconds).toBeLessThanOrEqual(20);
+    expect(lost?.lateSeconds).toBeGreaterThan(0);
+    expect(lost?.lateSeconds).toBeLessThanOrEqual(pollMaxHintedSeconds * 1.2 + 1);
   });
 });
 
