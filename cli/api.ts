@@ -81,7 +81,8 @@ async function failure(response: Response): Promise<CommandError> {
     { 401: EXIT.forbidden, 403: EXIT.forbidden, 404: EXIT.notFound, 400: EXIT.usage, 409: EXIT.failed, 413: EXIT.usage, 422: EXIT.usage }[
       response.status
     ] ?? EXIT.failed;
-  const listed = problem.problems ?? [];
+  // One mistake may be found in several ways: it is told once.
+  const listed = [...new Map((problem.problems ?? []).map((one) => [JSON.stringify(one), one])).values()];
   // The sentence names the first problem itself.
   const told = listed.length === 1 && listed[0] !== undefined && (problem.detail ?? '').includes(listed[0].problem);
   const details = (told ? [] : listed).map((one) => {

@@ -52,6 +52,13 @@ type Compared = Comparison['metrics'][number];
 
 /** Metrics that differ, and how many do not. */
 function showMetrics(output: Output, { metrics }: Comparison): void {
+  const told = (side: 'a' | 'b'): number => metrics.filter((metric) => metric[side] !== null).length;
+  if (told('a') === 0 || told('b') === 0) {
+    const words = (side: 'a' | 'b'): string => `${side} ${told(side) === 0 ? 'left no metrics' : `left ${told(side)}`}`;
+    output.line();
+    output.line(`  ${words('a')}, ${words('b')}`);
+    return;
+  }
   const equal = metrics.filter(({ difference }) => difference === 0).length;
   const rows = metrics.filter(({ difference }) => difference !== 0);
   output.line();

@@ -8,7 +8,8 @@ import { canonicalJson } from './digest.ts';
 export interface ComparedRun {
   run: Pick<Run, 'runId' | 'status' | 'trained' | 'choice' | 'jobs' | 'input'>;
   report: RunReport | null;
-  steps: readonly { step: string; report: RunReport | null }[];
+  /** `asked`: what the pipeline and the person who started the run set. */
+  steps: readonly { step: string; asked: Readonly<Record<string, unknown>>; report: RunReport | null }[];
   goldRows: number | null;
 }
 
@@ -16,7 +17,8 @@ export interface ComparedRun {
 const MAX_POINTS = 400;
 
 export function compareRuns(a: ComparedRun, b: ComparedRun): Comparison {
-  const [left, right] = [paramsOf(a), paramsOf(b)];
+  // What components tell includes what nobody set, so a run without a report is compared by what was asked of both.
+  const [left, right] = [a, b].map(hasReport).every(Boolean) ? [paramsOf(a), paramsOf(b)] : [askedOf(a), askedOf(b)];
   const params = union(left, right).map((name) => ({ name, a: own(left, name), b: own(right, name) }));
   const different = params.filter((one) => canonicalJson(one.a) !== canonicalJson(one.b));
   return {
@@ -37,6 +39,16 @@ function paramsOf({ report, steps }: ComparedRun): Readonly<Record<string, unkno
   return Object.fromEntries(
     steps.flatMap(({ step, report: said }) => Object.entries(said?.params ?? {}).map(([name, value]) => [`${step}.${name}`, value])),
   );
+}
+
+function hasReport({ report, steps }: ComparedRun): boolean {
+  return report !== null || steps.some((one) => one.report !== null);
+}
+
+/** Like `paramsOf`, of what was asked. */
+function askedOf({ steps }: ComparedRun): Readonly<Record<string, unknown>> {
+  const named = (step: string, name: string): string => (steps.length < 2 ? name : `${step}.${name}`);
+  return Object.fromEntries(steps.flatMap(({ step, asked }) => Object.entries(asked).map(([name, value]) => [named(step, name), value])));
 }
 
 function sideOf({ run }: ComparedRun): Comparison['a'] {

@@ -13,10 +13,18 @@ describe('parameters', () => {
     });
   });
 
-  test.each(['alpha', '=1', 'alpha=', 'layers=[1,x]', 'layers=[]'])('%s is refused with an example or a reason', (word) => {
-    expect(() => parseParams([word])).toThrow(word);
-  });
+  test.each(['alpha', '=1', 'alpha=', 'layers=[1,x]', 'layers=[]', '__proto__=1', 'a.b.c=1', 'al pha=1'])(
+    '%s is refused with an example or a reason',
+    (word) => {
+      expect(() => parseParams([word])).toThrow(word);
+    },
+  );
 });
+
+test.each([() => parseParams(['alpha=1', 'alpha=2']), () => parseSpace(['alpha=1,2', 'alpha=uniform:0:1'])])(
+  'a name that is given twice is refused',
+  (parse) => expect(parse).toThrow('"alpha" is given more than once'),
+);
 
 describe('a space', () => {
   test('is a choice, a range, or a range of magnitudes', () => {
@@ -28,5 +36,11 @@ describe('a space', () => {
     });
   });
 
-  test.each(['share=uniform:1:0', 'share=log:a:b'])('%s is refused', (word) => expect(() => parseSpace([word])).toThrow(word));
+  test('may choose among texts with colons', () => {
+    expect(parseSpace(['place=s3://a,s3://b'])).toEqual({ place: { choice: ['s3://a', 's3://b'] } });
+  });
+
+  test.each(['share=uniform:1:0', 'share=log:a:b', 'share=log:0:1', 'share=lg:0.1:1'])('%s is refused', (word) =>
+    expect(() => parseSpace([word])).toThrow(word),
+  );
 });

@@ -1,5 +1,8 @@
 // What people read of a training: `runs show` and `compare` over the real handlers, as a picture of text.
-import { describe, expect, test } from 'vitest';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { heightAt, inColumn, places, pointsOf, wrapped } from '../../cli/figures.ts';
 import type { Comparison } from '../../shared/contracts/http/training.ts';
 import type { Run } from '../../shared/contracts/runs.ts';
@@ -243,6 +246,18 @@ describe('compare', () => {
     expect(out).toContain('  2 slices are equal in every metric\n');
   });
 
+  test('with a run that left nothing lists what was asked of both, and no column of dashes', async () => {
+    const { a, b, deps, sluice } = await two();
+    const bare = trained('bare', a.contractDigest, 1);
+    await deps.runs.open({ ...bare, status: 'failed', trained: null, input: { overrides: { nothing: 1 } } } as unknown as Run);
+
+    const { code, out } = await sluice('compare', b.runId, bare.runId);
+
+    expect(code).toBe(0);
+    expect(out).toContain('  a left 3, b left no metrics\n');
+    expect(out).not.toContain('goldenRows');
+  });
+
   test('for machines gives every value', async () => {
     const { a, b, sluice } = await two();
 
@@ -250,6 +265,40 @@ describe('compare', () => {
 
     expect(found.params).toEqual([{ name: 'train.rounds', a: 500, b: 60 }]);
     expect(found.curves).toEqual([{ name: 'roc', kind: 'line', a: CURVE, b: LOWER }]);
+  });
+});
+
+describe('runs files', () => {
+  test('fetches what is there and says of the rest that it is not', async () => {
+    const { runs, deps, sluice } = await credit('one');
+    const [run] = runs as [Run];
+    await (deps.store as unknown as Store).create(`runs/${run.runId}/files/roc/per-class.csv`, Buffer.from('a,b\n'), 'text/csv');
+    const dir = await mkdtemp(join(tmpdir(), 'files-'));
+    onTestFinished(() => rm(dir, { recursive: true }));
+
+    const { code, out, err } = await sluice('runs', 'files', run.runId, '--out', dir, '--json');
+
+    expect([code, err.includes('roc.png: the step did not leave it')]).toEqual([0, true]);
+    expect(JSON.parse(out.trim().split('\n').at(-1) ?? '')).toMatchObject({ written: [join(dir, 'per-class.csv')] });
+    expect(await readFile(join(dir, 'per-class.csv'), 'utf8')).toBe('a,b\n');
+  });
+});
+
+describe('runs top-up', () => {
+  test('raises the limit once for each request', async () => {
+    const { deps, sluice } = await servedApi();
+    const month = '2026-11';
+    const run = runOf('train', 'dear', { budget: { month, costPerHour: 10, limit: 20, reserved: 20, spent: null } });
+    await deps.runs.open(run);
+    await deps.budgets.reserve({ pipeline: run.pipeline, month }, { holder: run.runId, amount: 20, perMonth: 50, at: minute(0) });
+
+    const first = await sluice('runs', 'top-up', run.runId, '5', '--reason', 'nearly there', '--request', 'one');
+    const again = await sluice('runs', 'top-up', run.runId, '5', '--reason', 'nearly there', '--request', 'one');
+    const more = await sluice('runs', 'top-up', run.runId, '5', '--reason', 'nearly there');
+
+    expect([first.code, again.code, more.code]).toEqual([0, 0, 0]);
+    expect([first.out, again.out, more.out]).toEqual([25, 25, 30].map((limit) => `${run.runId} is stopped at ${limit} now\n`));
+    expect(await sluice('runs', 'top-up', run.runId, 'much', '--reason', 'x')).toMatchObject({ code: 2 });
   });
 });
 

@@ -34,7 +34,7 @@ export interface ApiDeps extends Stores {
   engine: Pick<RefineEngine, 'preview'>;
   cases: QuarantineCases;
   erasure: ErasureEngine;
-  store: Pick<Store, 'read'>;
+  store: Pick<Store, 'read' | 'digest'>;
   readCommit: Lake['readCommit'];
   listing: LakeListing;
   /** Files of the lake, for plans of what lies there. */

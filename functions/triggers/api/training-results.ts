@@ -1,12 +1,13 @@
 // What came of trainings, over HTTP: compare two, read their reports and files, and let one that works cost more.
 import type { trainingOperations } from '../../../shared/contracts/http/training.ts';
 import { RunReport } from '../../../shared/contracts/run-report.ts';
-import type { TrainStep } from '../../../shared/contracts/pipeline/train.ts';
+import type { Params, Train, TrainStep } from '../../../shared/contracts/pipeline/train.ts';
 import type { Run } from '../../../shared/contracts/runs.ts';
+import { ParamOverrides } from '../../../shared/contracts/stories.ts';
 import { limitOf } from '../../../shared/decisions/budget.ts';
 import { compareRuns } from '../../../shared/decisions/compare-runs.ts';
 import { sha256Hex } from '../../../shared/decisions/digest.ts';
-import { stepsOf } from '../../../shared/decisions/train-spec.ts';
+import { paramsOf, stepsOf, withOverrides } from '../../../shared/decisions/train-spec.ts';
 import { keptFilePath, REPORT, runFolder, stepReportPath } from '../../../shared/decisions/training-plan.ts';
 import { RejectedError, UserError } from '../../../shared/errors/errors.ts';
 import type { ApiDeps, ApiHandler } from './call.ts';
@@ -76,7 +77,7 @@ export function trainingResultHandlers(deps: ApiDeps): { [Key in Served]: ApiHan
           runId: run.runId,
           report: await view(`${folder}/${REPORT}`),
           steps: await Promise.all(steps.map(async ({ name }) => ({ step: name, report: await view(stepReportPath(folder, name)) }))),
-          files: steps.flatMap(({ name, keep }) => keep.map((file) => ({ step: name, file, path: keptFilePath(folder, name, file) }))),
+          files: await leftFiles(deps, run, steps),
         },
       };
     },
@@ -135,11 +136,39 @@ async function declaredSteps({ pipelines }: ApiDeps, run: Run): Promise<TrainSte
   return version ? stepsOf(version.spec.train) : [];
 }
 
-/** What each step of a graph said: the last one knows its own parameters only. */
-async function stepReports(deps: ApiDeps, run: Run): Promise<{ step: string; report: RunReport | null }[]> {
-  const steps = await declaredSteps(deps, run);
+/** The files that the pipeline keeps of a run. One that did not end well may have left none of them, so its are looked for. */
+async function leftFiles(
+  { store }: ApiDeps,
+  run: Run,
+  steps: readonly TrainStep[],
+): Promise<{ step: string; file: string; path: string }[]> {
+  const path = (step: string, file: string) => keptFilePath(runFolder(run.runId), step, file);
+  const kept = steps.flatMap(({ name, keep }) => keep.map((file) => ({ step: name, file, path: path(name, file) })));
+  if (run.status === 'succeeded') return kept;
+  const there = await Promise.all(kept.map(async (one) => ((await store.digest(one.path)) === null ? [] : [one])));
+  return there.flat();
+}
+
+/** What each step of a graph was asked and said: the last one knows its own parameters only. */
+async function stepReports(deps: ApiDeps, run: Run): Promise<{ step: string; asked: Params; report: RunReport | null }[]> {
+  const version = await deps.pipelines.version(run.pipeline, run.contractDigest);
+  if (!version) return [];
+  const train = askedOf(version.spec.train, run);
   const path = (name: string) => stepReportPath(runFolder(run.runId), name);
-  return Promise.all(steps.map(async ({ name }) => ({ step: name, report: await reportAt(deps, path(name)) })));
+  return Promise.all(
+    stepsOf(train).map(async (step) => ({
+      step: step.name,
+      asked: paramsOf(train, step),
+      report: await reportAt(deps, path(step.name)),
+    })),
+  );
+}
+
+/** The training with the parameters that the run was asked for. */
+function askedOf(train: Train, { input }: Run): Train {
+  const overrides = ParamOverrides.safeParse(input['overrides']);
+  const changed = overrides.success ? withOverrides(train, overrides.data) : null;
+  return changed?.ok ? changed.train : train;
 }
 
 /** Runs that are looked through for the one that made a gold version. */

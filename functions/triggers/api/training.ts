@@ -76,8 +76,8 @@ function trainWith(version: PipelineVersion, params: ParamOverrides) {
   throw invalidParams(result.problems);
 }
 
-/** A space whose parameters the pipeline declares, with values of their types. */
-function refuseSpace(version: PipelineVersion, { space }: { space: SweepInput['space'] }): void {
+/** Refuses a space whose parameters the pipeline does not declare, whose values are not of their types, or which are set as well. */
+function refuseSpace(version: PipelineVersion, { space, params }: { space: SweepInput['space']; params: ParamOverrides }): void {
   const samples = Object.entries(space).flatMap(([name, range]) => {
     const values = 'choice' in range ? range.choice : 'uniform' in range ? range.uniform : range.logUniform;
     return values.map((value) => ({ [name]: value }));
@@ -86,7 +86,11 @@ function refuseSpace(version: PipelineVersion, { space }: { space: SweepInput['s
     const result = withOverrides(version.spec.train, sample);
     return result.ok ? [] : result.problems;
   });
-  const problems = [...spaceProblems(space), ...unfit];
+  const fixed = Object.keys(params).filter((name) => Object.hasOwn(space, name));
+  const twice = fixed.map((where) => ({ where, problem: 'is searched and set', mend: 'leave out one of the two' }));
+  // Each end of a range has the problems of its parameter.
+  const unlike = [...new Map(unfit.map((one) => [JSON.stringify(one), one])).values()];
+  const problems = [...spaceProblems(space), ...twice, ...unlike];
   if (problems.length > 0) throw invalidParams(problems);
 }
 

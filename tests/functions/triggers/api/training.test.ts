@@ -358,6 +358,21 @@ describe('comparing two trainings', () => {
     });
   });
 
+  test('compares what was asked where a run left no report: what components add themselves is no difference', async () => {
+    const { runs, store, version, send } = await two();
+    const good = trained(1, { ...runOf('train', 'good'), contractDigest: version.digest });
+    const failed = trained(1, { ...runOf('train', 'failed'), contractDigest: version.digest, status: 'failed', trained: null });
+    await runs.open(good);
+    await runs.open({ ...failed, input: { overrides: { epochs: -1 } } });
+    const report = JSON.stringify({ ...reportOf(good.runId), params: { epochs: 80, goldenRows: 32 } });
+    await store.create(`runs/${good.runId}/run-report.json`, Buffer.from(report), 'application/json');
+
+    const { body } = await send('compareRuns', { query: `a=${good.runId}&b=${failed.runId}` });
+
+    expect(body).toMatchObject({ params: [{ name: 'epochs', a: 80, b: -1 }] });
+    expect(body['equalParams']).toBeGreaterThan(0);
+  });
+
   test('is about trainings that the caller may read', async () => {
     const { a, b, send } = await two();
 
@@ -451,6 +466,18 @@ describe('what a training left', () => {
       report: null,
       steps: [{ step: 'train', report: null }],
     });
+  });
+
+  test('of a run that failed lists the files that are there', async () => {
+    const { run: ended, runs, store, send } = await left();
+    const run = { ...ended, ...runOf('train', 'broken'), contractDigest: ended.contractDigest, status: 'failed' as const, trained: null };
+    await runs.open(run);
+    const put = (path: string, text: string) => store.create(`runs/${run.runId}/${path}`, Buffer.from(text), 'text/plain');
+    const files = async () => (await send('getRunReport', { params: { id: run.runId } })).body['files'];
+
+    expect(await files()).toEqual([]);
+    await put('files/train/roc.png', 'PNG');
+    expect(await files()).toEqual([{ step: 'train', file: 'roc.png', path: `runs/${run.runId}/files/train/roc.png` }]);
   });
 
   test('a kept file comes as it is; others are not there, and none leads out of the run', async () => {
