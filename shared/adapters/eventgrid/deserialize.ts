@@ -42,6 +42,20 @@ const FOLDER_API: Readonly<Record<string, string>> = {
   'microsoft.storage.directoryrenamed': 'RenameDirectory',
 };
 
+/** Loaded with the first message, not at start, and once: asking the module loader for each message costs more than reading it. */
+let loading: Promise<EventGridDeserializer> | undefined;
+
+function deserializing(): Promise<EventGridDeserializer> {
+  loading ??= import('@azure/eventgrid').then(
+    ({ EventGridDeserializer: Deserializer }) => new Deserializer(),
+    (error: unknown) => {
+      loading = undefined;
+      throw error;
+    },
+  );
+  return loading;
+}
+
 /** Reads a message body (already JSON, or its text). Never throws for what the body says. */
 export async function deserializeEvents(body: unknown): Promise<DeserializedEvents> {
   const found: DeserializedEvents = { events: [], chains: [], others: [], problems: [] };
@@ -55,8 +69,7 @@ export async function deserializeEvents(body: unknown): Promise<DeserializedEven
   const list: unknown[] = Array.isArray(items) ? items : [items];
   if (list.length === 0) return nothing('the array is empty');
   if (list.length > MAX_EVENTS) return nothing(`${list.length} events in one message; at most ${MAX_EVENTS} are read`);
-  const { EventGridDeserializer: Deserializer } = await import('@azure/eventgrid');
-  const deserializer = new Deserializer();
+  const deserializer = await deserializing();
   for (const [index, item] of list.entries()) {
     try {
       const envelope = await openEnvelope(deserializer, item);
