@@ -68,6 +68,7 @@ function printPlan(output: Output, plan: Plan): void {
     if (state !== 'complete')
       output.field('', `${counted(files, 'file')} with this one${until === null ? '' : `, looked at again at ${short(until)}`}`);
   }
+  if (plan.engine) output.field('engine', `${plan.engine.engine} (${plan.engine.reason})`);
   if (plan.refine) printRefine(output, plan.refine, plan.verdict.reason);
   output.line();
   // What holds the whole pipeline says nothing about the file: its story is told for afterwards.

@@ -121,6 +121,7 @@ function showRun(output: Output, run: Run, reports: Reports | null): void {
   output.field('started', run.startedAt);
   if (run.finishedAt) output.field('finished', run.finishedAt);
   if (run.failure) sentenceField(output, 'failure', `${run.failure.code}: ${run.failure.message}`);
+  if (run.engine) output.field('engine', `${run.engine.engine} (${run.engine.reason})`);
   if (run.refined) showRefined(output, run.refined);
   showTrained(output, run, reports);
   showTrials(output, run);

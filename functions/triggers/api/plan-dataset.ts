@@ -17,7 +17,7 @@ const MAX_MEMBERS = 20_000;
 export interface DatasetPlan {
   dataset: PlannedDataset;
   /** The files of the dataset beside the planned one. */
-  others: { path: string; sha256: string }[];
+  others: { path: string; sha256: string; bytes: number }[];
   /** Of a manifest of the premises that is a dataset of its own: the files that it names. */
   remote: RemoteFile[];
   /** Sources that keep a complete dataset waiting, with why. */
@@ -120,17 +120,18 @@ async function filesOf(
   { source, from, to }: WindowRange,
 ): Promise<DatasetPlan['others']> {
   const rule = ruleOf(version.spec.sources.find(({ name }) => name === source)?.complete ?? version.spec.complete);
-  const files = new Map<string, string>();
+  const files = new Map<string, DatasetPlan['others'][number]>();
   for (let number = from; number <= to; number += 1) {
     const { members } = await membersUpTo(sources.ledger, windowIdOf(version.name, source, number), MAX_MEMBERS);
     const { newest } = reduceMembers(members);
-    for (const { path, sha256 } of datasetOf(rule, newest, await listedBy(sources.store, rule, newest)).files) files.set(path, sha256);
+    for (const { path, sha256, bytes } of datasetOf(rule, newest, await listedBy(sources.store, rule, newest)).files)
+      files.set(path, { path, sha256, bytes });
   }
-  return [...files].map(([path, sha256]) => ({ path, sha256 }));
+  return [...files.values()];
 }
 
 function othersOf(files: readonly WindowMember[], path: string): DatasetPlan['others'] {
-  return files.filter((file) => file.path !== path).map((file) => ({ path: file.path, sha256: file.sha256 }));
+  return files.filter((file) => file.path !== path).map((file) => ({ path: file.path, sha256: file.sha256, bytes: file.bytes }));
 }
 
 /** The planned file as the newest member; no sequencer is known of what has not landed. */

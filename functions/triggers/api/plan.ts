@@ -1,6 +1,7 @@
 // `plan`: what would happen to a file if it landed now. The decisions of the way in are asked with the facts of this moment, the engine
 // computes what refining would do; nothing is written, started or counted.
 import { createHash } from 'node:crypto';
+import type { EngineChoice } from '../../../shared/contracts/hand-over.ts';
 import type { StorageEvent } from '../../../shared/contracts/events.ts';
 import { MAX_PLAN_BYTES, type Operations, type Plan, type PlannedPromotion } from '../../../shared/contracts/http-api.ts';
 import type { PipelineVersion } from '../../../shared/contracts/pipeline.ts';
@@ -8,6 +9,7 @@ import { componentsOf } from '../../../shared/contracts/pipeline/train.ts';
 import { charge } from '../../../shared/decisions/breaker.ts';
 import { isManifest, ruleOf } from '../../../shared/decisions/completeness.ts';
 import { gateInWords } from '../../../shared/decisions/gates.ts';
+import { decideHandOver } from '../../../shared/decisions/hand-over.ts';
 import { refineKey } from '../../../shared/decisions/identity.ts';
 import { type Owner, ownersOf } from '../../../shared/decisions/lake-places.ts';
 import { plannedVerdict } from '../../../shared/decisions/planned-verdict.ts';
@@ -34,6 +36,8 @@ interface PlannedFile {
   preview: PreviewFile;
   /** Content of a manifest; null for files of rows. */
   text: string | null;
+  /** null: not known before its end. */
+  bytes: number | null;
   end(): Promise<{ sha256: string; bytes: number }>;
 }
 
@@ -55,10 +59,12 @@ export function planHandlers(deps: ApiDeps): Handlers<'plan'> {
       const passes = early.instanceId !== null || HELD.has(early.verdict.rule);
       const sources = { ledger: deps.ledger, store: deps.store, windows: call.windows() };
       const made = passes ? await plannedDataset(sources, version, owner, file, now) : null;
-      const refine = made && (await refined(deps, version, owner, file, made));
+      const known = made && file.bytes !== null ? engineOf(deps, owner, file, made, file.bytes) : null;
+      const refine = made && (await refined(deps, version, owner, file, made, known));
       const { sha256, bytes } = await file.end();
+      const engine = made && engineOf(deps, owner, file, made, bytes);
       const judged = bytes === 0 ? await judge(0) : early;
-      return { body: await answer(deps, { version, owner, path: file.path, sha256, bytes, judged, made, refine, now }) };
+      return { body: await answer(deps, { version, owner, path: file.path, sha256, bytes, judged, made, engine, refine, now }) };
     },
   };
 }
@@ -71,12 +77,13 @@ interface Found {
   bytes: number;
   judged: Awaited<ReturnType<typeof judgeFile>>;
   made: DatasetPlan | null;
+  engine: EngineChoice | null;
   refine: Plan['refine'];
   now: string;
 }
 
 async function answer(deps: ApiDeps, found: Found): Promise<Plan> {
-  const { version, path, sha256, bytes, judged, made, refine, now } = found;
+  const { version, path, sha256, bytes, judged, made, engine, refine, now } = found;
   const { name, digest, spec } = version;
   const files = contentOf(found);
   const key = refineKey({ pipeline: name, contractDigest: digest, files });
@@ -99,6 +106,7 @@ async function answer(deps: ApiDeps, found: Found): Promise<Plan> {
     doneBy: made?.dataset.state === 'complete' ? doneBy : null,
     dataset: bytes === 0 ? null : (made?.dataset ?? null),
     refine: bytes === 0 ? null : refine,
+    ...(engine === null || bytes === 0 ? {} : { engine }),
     starts,
     train: {
       backends: train.backend,
@@ -143,7 +151,12 @@ async function refined(
   owner: Owner,
   file: PlannedFile,
   made: DatasetPlan,
+  engine: EngineChoice | null,
 ): Promise<Plan['refine']> {
+  if (engine !== null && engine.engine !== 'embedded') {
+    made.notes.push(`Refining is handed over to ${engine.engine} (${engine.reason}), so it was not tried here`);
+    return null;
+  }
   if (owner.onPremises) {
     made.notes.push(
       'The rows stay on the premises: what the lake gets is the manifest; refining the rows is tried by who stands beside them',
@@ -160,6 +173,15 @@ async function refined(
   if (files.length === 0) return null;
   const preview = await deps.engine.preview({ pipeline: version, files });
   return { of: together ? 'dataset' : 'file', files: files.length, preview };
+}
+
+/** Who would refine its dataset as it is known; null where everything is refined in the app, and for rows of the premises. */
+function engineOf({ policy }: ApiDeps, owner: Owner, file: PlannedFile, { others }: DatasetPlan, bytes: number): EngineChoice | null {
+  if (!policy.handOver || owner.onPremises) return null;
+  const files = [...others, ...(file.text === null ? [{ path: file.path, bytes }] : [])];
+  const sum = (all: typeof files) => all.reduce((total, one) => total + one.bytes, 0);
+  const packed = files.filter(({ path }) => /\.gz$/i.test(path));
+  return decideHandOver({ files: files.length, bytes: sum(files), packedBytes: sum(packed) }, policy.handOver);
 }
 
 /** The source that the file would be of. UserError 422 when that cannot be told, or the source takes no files. */
@@ -197,10 +219,10 @@ async function sent(upload: AsyncIterable<Uint8Array>, path: string, owner: Owne
   if (isList(owner, path)) {
     const content = await allOf(upload);
     const whole = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.byteLength };
-    return { path, preview: { path }, text: Buffer.from(content).toString('utf8'), end: async () => whole };
+    return { path, preview: { path }, text: Buffer.from(content).toString('utf8'), bytes: whole.bytes, end: async () => whole };
   }
   const stream = measured(upload);
-  return { path, preview: { path, content: stream.content }, text: null, end: () => stream.end() };
+  return { path, preview: { path, content: stream.content }, text: null, bytes: null, end: () => stream.end() };
 }
 
 async function inLake(deps: ApiDeps, at: string, path: string, owner: Owner): Promise<PlannedFile> {
@@ -212,11 +234,12 @@ async function inLake(deps: ApiDeps, at: string, path: string, owner: Owner): Pr
         path,
         preview: { path, from: at },
         text: Buffer.from(content).toString('utf8'),
+        bytes: content.byteLength,
         end: async () => ({ sha256, bytes: content.byteLength }),
       };
     }
     const whole = await deps.files.fingerprint(container, at, null);
-    return { path, preview: { path, from: at }, text: null, end: async () => whole };
+    return { path, preview: { path, from: at }, text: null, bytes: whole.bytes, end: async () => whole };
   } catch (error) {
     if (!(error instanceof RejectedError) || error.code !== 'blob-gone') throw error;
     throw new UserError(404, 'plan-file', `The lake has no file ${container}/${at}`);

@@ -1,6 +1,7 @@
 // `plan` over HTTP: what would happen to a file if it landed now. Nothing is written, started or counted.
 import * as z from 'zod';
 import { Verdict, WindowId } from '../events.ts';
+import { EngineChoice } from '../hand-over.ts';
 import { Instant, Name, RunId, Sha256 } from '../identifiers.ts';
 import { BackendName } from '../pipeline/train.ts';
 import { Preview } from '../tables.ts';
@@ -57,6 +58,7 @@ export const Plan = z.strictObject({
     .describe(
       'What refining would do with its dataset, or with this file alone where the dataset is not complete; null: nothing is refined here',
     ),
+  engine: EngineChoice.optional().describe('Who would refine its dataset, where a larger engine is configured'),
   starts: z.boolean().describe('A refine run would be started now'),
   train: z
     .strictObject({

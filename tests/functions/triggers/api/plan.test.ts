@@ -418,3 +418,39 @@ async function blobsOf(container: ContainerClient): Promise<string[]> {
   }
   return blobs;
 }
+
+describe('a plan where a larger engine is configured', () => {
+  const policy = (aboveBytes: number) => ({
+    policy: {
+      pollFirstSeconds: 1,
+      pollMaxSeconds: 2,
+      signedUrlSeconds: 900,
+      handOver: { aboveBytes, to: 'data-factory' as const, by: 'refine-large', deadline: '6h' },
+    },
+  });
+
+  it('says who would refine, and does not try here what would be handed over', async () => {
+    const api = await planned(undefined, policy(1000));
+    await api.rig.land('scratch/big.csv', HEADER + rowsOf(100));
+
+    const small = (await api.plan(HEADER + rowsOf(2))).body;
+    const large = (await api.plan(undefined, '?path=scratch/big.csv')).body;
+
+    expect(small).toMatchObject({ engine: { engine: 'embedded' }, refine: { preview: { readRows: 2 } }, starts: true });
+    expect(large).toMatchObject({
+      engine: { engine: 'data-factory', reason: '1 file of about 0.0 MB, above 0.0 MB' },
+      refine: null,
+      starts: true,
+    });
+    expect(large.notes.join()).toContain('handed over to data-factory');
+  });
+
+  it('of a file that is sent tells both: who would refine, and what refining gives', async () => {
+    const api = await planned(undefined, policy(0));
+
+    expect((await api.plan(HEADER + rowsOf(2))).body).toMatchObject({
+      engine: { engine: 'data-factory' },
+      refine: { preview: { readRows: 2 } },
+    });
+  });
+});
