@@ -129,6 +129,9 @@ type AzureMlSettings = {
 
   @description('False where the workspace has a system topic already: it can have one only, and its owner adds the subscription. Default true.')
   events: bool?
+
+  @description('Whether the workspace\'s events about jobs reach the landing queue, so that jobs are looked at seldom; as `events` without it.')
+  told: bool?
 }
 
 @export()

@@ -138,7 +138,7 @@ var azureMlSettings = azureMl == null
       AZUREML_JOB_CLIENT_ID: azureMl.?jobClientId
       AZUREML_API_VERSION: azureMl.?apiVersion
       AZUREML_REGISTRY: azureMl.?registry
-      AZUREML_EVENTS: string(azureMl.?events ?? true)
+      AZUREML_EVENTS: string(azureMl.?told ?? azureMl.?events ?? true)
     })
 var dataFactorySettings = dataFactory == null
   ? {}
