@@ -1,4 +1,4 @@
-// Refining by an engine outside this process: when it happens, what the engine is told, and what it has to leave (docs/adr/0006).
+// Refining by an engine outside this process: when it happens, what the engine is told, and what it has to leave (docs/adr/0008).
 import * as z from 'zod';
 import { Name, RunId, Sha256 } from './identifiers.ts';
 import { Duration } from './pipeline/parts.ts';

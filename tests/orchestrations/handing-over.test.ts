@@ -200,6 +200,32 @@ describe('a dataset that an engine outside refined', () => {
     expect(on.world.dataPipelines?.started).toHaveLength(1);
   });
 
+  test('whose run somebody cancels at the engine itself fails and says so', async () => {
+    const on = await world(toFactory, { seconds: 100_000 });
+    const { instanceId } = await on.drop(A, 'rows of a');
+    await on.host.advance(600_000);
+
+    await on.world.dataPipelines?.cancel('data-run-1');
+    await on.host.finished(instanceId ?? '');
+
+    expect(await refineOf(on)).toMatchObject({ status: 'failed', failure: { code: 'job-cancelled' } });
+  });
+
+  test('from files that were replaced meanwhile is not trained on: nobody knows what was read', async () => {
+    const replaced = { ok: false, rejection: { code: 'blob-changed', message: 'bronze/a.csv was overwritten' } };
+    let judged = 0;
+    const on = await world(
+      toFactory,
+      {},
+      { around: (call, act) => (call.name === 'judge-hand-over' && (judged += 1) === 2 ? Promise.resolve(replaced) : act()) },
+    );
+
+    const { refine, train } = await on.story(A);
+
+    expect(refine).toMatchObject({ status: 'failed', failure: { code: 'blob-changed' } });
+    expect(train).toBeUndefined();
+  });
+
   test('wakes its wait by the event of its commit in gold', async () => {
     const on = await world(toFactory, { seconds: 1805 }, { policy: { handOver: toFactory, pollMaxSeconds: 3600, pollFirstSeconds: 900 } });
     const { instanceId } = await on.drop(A, 'rows of a');
