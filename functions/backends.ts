@@ -4,7 +4,9 @@ import type { Entra } from '../shared/clients/entra.ts';
 import type { Kubernetes } from '../shared/clients/kubernetes.ts';
 import type { Config } from '../shared/config/config.ts';
 import type { JobSpec } from '../shared/contracts/training.ts';
+import type { BackendName } from '../shared/contracts/pipeline/train.ts';
 import type { AssetRegistry } from '../shared/ports/asset-registry.ts';
+import type { JobMetrics } from '../shared/ports/job-metrics.ts';
 import type { Workspace } from '../shared/ports/platform.ts';
 import type { RunLogger } from '../shared/ports/run-logger.ts';
 import type { SweepBackend, SweepSpec } from '../shared/ports/sweep-backend.ts';
@@ -20,6 +22,8 @@ export interface TrainingPlaces {
   /** Region of AWS, by the name of the backend whose sending steps have an identity of their own there. */
   awsRegions: Readonly<Record<string, string>>;
   backends: Readonly<Record<string, TrainingBackend>>;
+  /** Numbers that a backend keeps of its jobs, by its name. */
+  jobMetrics: Readonly<Partial<Record<BackendName, JobMetrics>>>;
   /** Searches that a backend runs by itself, by its name. */
   sweeps: Readonly<Record<string, SweepBackend>>;
   workspace: Workspace | null;
@@ -28,7 +32,7 @@ export interface TrainingPlaces {
 }
 
 export function createTrainingPlaces(config: Config, entra: Identity, arm: ResourceManager): TrainingPlaces {
-  const azureml = config.azureml ? azureMl(config.azureml, arm) : null;
+  const azureml = config.azureml ? azureMl(config.azureml, arm) : NO_WORKSPACE;
   // Of its end tells the report that a job leaves in the store, and the workspace of its own jobs.
   const told = (backend: TrainingBackend) => (config.events.store ? hinting(backend, leavesReport) : backend);
   const podsIn = config.kubeflow?.aws?.region;
@@ -36,14 +40,15 @@ export function createTrainingPlaces(config: Config, entra: Identity, arm: Resou
     awsRegions: podsIn === undefined ? {} : { kubeflow: podsIn },
     backends: {
       ...(config.kubeflow ? { kubeflow: told(kubeflow(config.kubeflow, config.kubernetes, entra)) } : {}),
-      ...(azureml?.backend ? { azureml: told(azureml.backend) } : {}),
-      ...(config.databricks ? { databricks: told(databricks(config.databricks, entra, azureml?.workspace ?? null)) } : {}),
+      ...(azureml.backend ? { azureml: told(azureml.backend) } : {}),
+      ...(config.databricks ? { databricks: told(databricks(config.databricks, entra, azureml.workspace)) } : {}),
       ...(config.local ? { local: local(config.local) } : {}),
     },
-    sweeps: azureml?.sweeps ? { azureml: azureml.sweeps } : {},
-    workspace: azureml?.workspace ?? null,
-    runLogger: azureml?.runLogger ?? null,
-    assets: azureml?.assets ?? null,
+    sweeps: azureml.sweeps ? { azureml: azureml.sweeps } : {},
+    jobMetrics: azureml.metrics ? { azureml: azureml.metrics } : {},
+    workspace: azureml.workspace,
+    runLogger: azureml.runLogger,
+    assets: azureml.assets,
   };
 }
 
@@ -94,12 +99,15 @@ async function kubernetes(settings: NonNullable<Config['kubernetes']>, entra: Id
 }
 
 interface AzureMl {
-  workspace: Workspace;
+  workspace: Workspace | null;
   backend: TrainingBackend | null;
   sweeps: SweepBackend | null;
-  runLogger: RunLogger;
+  metrics: JobMetrics | null;
+  runLogger: RunLogger | null;
   assets: AssetRegistry | null;
 }
+
+const NO_WORKSPACE: AzureMl = { workspace: null, backend: null, sweeps: null, metrics: null, runLogger: null, assets: null };
 
 function azureMl(settings: NonNullable<Config['azureml']>, arm: ResourceManager): AzureMl {
   const { subscriptionId, resourceGroup, workspace, datastore, registry } = settings;
@@ -123,6 +131,14 @@ function azureMl(settings: NonNullable<Config['azureml']>, arm: ResourceManager)
             ),
             ({ name }: JobSpec) => settings.events && isWorkspaceTelling(name),
           ),
+    metrics:
+      datastore === null
+        ? null
+        : lazily<JobMetrics>(async () => {
+            const { createAzureMlBackend } = await import('../shared/adapters/azureml/backend.ts');
+            const backend = createAzureMlBackend(await options(datastore));
+            return { read: async (jobName) => (await backend.readMlflowMetrics(jobName))?.metrics ?? null };
+          }),
     sweeps:
       datastore === null
         ? null

@@ -35,7 +35,7 @@ export function* sweepTrial(context: OrchestrationContext): Story<TrialEnd> {
     executionSeconds = end.state.executionSeconds;
     const problem = problemOf(job, end);
     if (problem) return ended(stateOf(end), {}, `${problem.code}: ${problem.message}`);
-    const { metrics } = yield* call(context, readTrial, { runId, trial });
+    const { metrics } = yield* call(context, readTrial, { runId, trial, second: { backend, wanted: [input.metric] } });
     if (Object.hasOwn(metrics, input.metric)) return ended('succeeded', metrics, null);
     return ended('failed', metrics, `its report has no metric "${input.metric}"; it has ${Object.keys(metrics).slice(0, 10).join(', ')}`);
   } catch (error) {

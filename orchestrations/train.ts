@@ -94,7 +94,12 @@ function* trainOnce(context: OrchestrationContext, input: TrainInput, plan: Plan
   });
 
   const noGolden = plan.rowsStay === true && plan.train.releasable === undefined;
-  const report = yield* call(context, readReport, { runId, ...(noGolden ? { noGolden } : {}) });
+  const second = { backend, wanted: [...new Set(plan.gates.map(({ metric }) => metric))] };
+  const report = yield* call(context, readReport, { runId, second, ...(noGolden ? { noGolden } : {}) });
+  if (report.fromJob) {
+    const what = `The run report has no ${report.fromJob.join(', ')}; what the job logged to ${backend} is judged instead`;
+    yield* note(context, input, { warnings: [what] });
+  }
   progress.metrics = report.metrics;
   progress.tags['sluice.model'] = report.model.digest;
   const { champion } = yield* call(context, readChampion, { pipeline });

@@ -34,13 +34,13 @@ import { pipelineVersion } from './data.ts';
 import { filesBeside, jobFiles } from './job-inputs.ts';
 import { perform, type Activity } from './kit.ts';
 import { moneyActivities, type MoneyPorts } from './money.ts';
-import { reportActivities } from './reports.ts';
+import { reportActivities, type ReportPorts } from './reports.ts';
 import { searchOf, searchState, sweepActivities, type SweepPorts } from './sweeps.ts';
 import { trackingActivities, type TrackingPorts } from './tracking.ts';
 
 export { MAX_REPORT_BYTES } from './reports.ts';
 
-export interface TrainingPorts extends MoneyPorts, TrackingPorts, SweepPorts {
+export interface TrainingPorts extends MoneyPorts, TrackingPorts, SweepPorts, ReportPorts {
   backends: Readonly<Record<string, TrainingBackend>>;
   store: Store;
   artifacts: ArtifactStore;

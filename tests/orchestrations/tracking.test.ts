@@ -94,6 +94,42 @@ describe('with train.mlflow', () => {
   });
 });
 
+describe('a gate on a number that the report lacks', () => {
+  const without = { leakedRows: 0, top5: 0.8, meanErrorCells: 1.5 };
+  const world = (read: (jobName: string) => Promise<Record<string, number> | null>): TrainingWorldOptions => ({
+    backends: { kubeflow: { report: (name) => reportOf(name, { metrics: without }) } },
+    ports: { jobMetrics: { kubeflow: { read } } },
+  });
+
+  test('is judged by what the job itself logged, which the record says; the report’s own numbers stand', async () => {
+    const asked: string[] = [];
+    const { train } = await bench(world(async (jobName) => (asked.push(jobName), { top1: 0.4, leakedRows: 99, other: 1 })));
+
+    const run = await train();
+
+    expect(run).toMatchObject({ status: 'succeeded', trained: { metrics: { ...without, top1: 0.4 } } });
+    expect(run.trained?.metrics).not.toHaveProperty('other');
+    expect(asked).toEqual([run.runId]);
+    expect(run.warnings).toEqual(['The run report has no top1; what the job logged to kubeflow is judged instead']);
+  });
+
+  test.each([
+    ['logged nothing', async () => null],
+    ['does not let us look', () => Promise.reject(new RejectedError('backend-forbidden', 'no'))],
+  ])('stays open where the job %s', async (_case, read) => {
+    const { train } = await bench(world(read));
+
+    await expect(train()).resolves.toMatchObject({ status: 'failed', failure: { code: 'gate-inconclusive' } });
+  });
+
+  test('asks nobody where the report says it all', async () => {
+    const read = () => Promise.reject(new Error('nobody is to be asked'));
+    const { train } = await bench({ ports: { jobMetrics: { kubeflow: { read } } } });
+
+    await expect(train()).resolves.toMatchObject({ status: 'succeeded' });
+  });
+});
+
 describe('with a registry that production reads', () => {
   /** A registry that copies for so long, and then has the model under a digest. */
   function registry(looks: number, end: { id: string } | RejectedError = { id: '/registries/shared/models/ble-location/versions/m1' }) {

@@ -76,22 +76,30 @@ export const cancelJob = activity({
   retry: PATIENT,
 });
 
+/** Where metrics come from that the report lacks: what the job logged to its backend, where that keeps such numbers. */
+const secondSource = z.strictObject({ backend, wanted: z.array(z.string()).max(100) }).optional();
+const fromJob = z.array(z.string()).optional().describe('Metrics that are not in the report');
+
 /**
  * Reads and checks the run report of a train run, and the archive that it names. Rejects `report-missing`, `report-invalid`, `report-protocol`,
  * `report-not-finite`, `component-failed`, `model-missing`, `model-digest-wrong`, `archive-missing`, `archive-digest-wrong`, `golden-undeclared`.
  */
 export const readReport = activity({
   name: 'read-report',
-  input: z.strictObject({ runId: RunId, noGolden: z.boolean().optional().describe('No row of the data may be in it') }),
-  output: z.strictObject({ metrics: z.record(z.string(), z.number()), model: ModelDescription, executionSeconds: z.number() }),
+  input: z.strictObject({
+    runId: RunId,
+    second: secondSource,
+    noGolden: z.boolean().optional().describe('No row of the data may be in it'),
+  }),
+  output: z.strictObject({ metrics: z.record(z.string(), z.number()), fromJob, model: ModelDescription, executionSeconds: z.number() }),
   retry: PATIENT,
 });
 
 /** Reads and checks the run report of one trial: its numbers, no model. Rejects as `read-report` does. */
 export const readTrial = activity({
   name: 'read-trial',
-  input: z.strictObject({ runId: RunId, trial: z.number().int().min(1) }),
-  output: z.strictObject({ metrics: z.record(z.string(), z.number()), executionSeconds: z.number() }),
+  input: z.strictObject({ runId: RunId, trial: z.number().int().min(1), second: secondSource }),
+  output: z.strictObject({ metrics: z.record(z.string(), z.number()), fromJob, executionSeconds: z.number() }),
   retry: PATIENT,
 });
 
