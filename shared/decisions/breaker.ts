@@ -43,7 +43,8 @@ export function charge(
   const count = sum(counts);
   if (count >= limit) {
     const cause = work.kind === 'dataset' ? ('datasets-per-hour' as const) : ('trainings-per-day' as const);
-    const reason = `${count} ${work.kind}s within ${per} are the limit of ${pipeline}; one more was asked for`;
+    const allowed = count === 1 ? `one ${work.kind} within ${per} is the limit` : `${count} ${work.kind}s within ${per} are the limit`;
+    const reason = `${allowed} of ${pipeline}; one more was asked for`;
     const answer = { cause, reason, count, limit };
     return { breaker: trip(breaker, answer, now), answer: { admitted: false, ...answer } };
   }

@@ -268,7 +268,7 @@ describe('pipelines', () => {
     const closed = await sluice('pipelines', 'close-breaker', 'ble-location', '--reason', 'mended');
     const again = await sluice('pipelines', 'close-breaker', 'ble-location', '--reason', 'mended', '--json');
 
-    expect(listed.out).toMatch(/ble-location +open +1 +0 +2026-11-21T14:40:00Z +1 datasets within an hour are the limit/);
+    expect(listed.out).toMatch(/ble-location +open +1 +0 +2026-11-21T14:40:00Z +one dataset within an hour is the limit/);
     expect(json(status.out)).toMatchObject({ holds: { breakers: [{ pipeline: 'ble-location' }] } });
     expect(status.err).toContain('  breaker open   ble-location, since 2026-11-21T14:40:00Z');
     expect(closed.out).toContain('The breaker of ble-location is closed');
