@@ -37,7 +37,7 @@ function neededImages(pipeline: Pipeline, images: Record<string, string>): Recor
     throw new CommandError(
       EXIT.usage,
       `The lock file has no image for ${missing.join(', ')}`,
-      `it knows ${Object.keys(images).join(', ') || 'none'}; build the images, or correct the component's name`,
+      `it knows ${Object.keys(images).join(', ') || 'none'}; correct the component's name, build its image (npm run images), or end the local stack and start it again: it knows the components that were there when it began`,
     );
   }
   return Object.fromEntries(needed.map((name) => [name, images[name] as string]));

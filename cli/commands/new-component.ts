@@ -32,6 +32,10 @@ export const newComponent: Command = {
     output.field('your work', join(shown, `sluice_${name.replaceAll('-', '_')}`, '__main__.py'));
     output.field('its test', `python3 -m pytest ${join(shown, 'tests')}`);
     output.field('its image', `npm run images -- --registry REGISTRY --base python@sha256:… ${name}`);
+    output.field(
+      'to use it',
+      `train: { backend: [local], component: ${name} } in sluice.yaml; start the local stack again, so that it knows it`,
+    );
     output.result({ name, folder, files: Object.keys(files) });
     return EXIT.done;
   },

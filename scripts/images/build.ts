@@ -37,7 +37,13 @@ export async function buildImages(request: ImagesRequest): Promise<Record<string
   const names = await componentsWithImages(request);
   const builder = await findBuilder(request.execute);
   if ('missing' in builder)
-    throw new ImagesError(['No image builder works here:', ...builder.missing.map((line) => `  - ${line}`)].join('\n'));
+    throw new ImagesError(
+      [
+        'No image builder works here:',
+        ...builder.missing.map((line) => `  - ${line}`),
+        'Install one of them, or run this where one is. The local stack needs no images: it runs the components as they are.',
+      ].join('\n'),
+    );
   request.say(`Building ${names.length} images with ${builder.name}`);
   const built: Record<string, string> = {};
   for (const [index, name] of names.entries()) {
@@ -90,19 +96,35 @@ async function buildOne(request: ImagesRequest, builder: Builder, name: string):
   }
 }
 
+const USAGE = `usage: npm run images -- --registry registry.internal/ml --base python@sha256:… [COMPONENT …]
+Builds and pushes the images of the components, all or those that are named, and writes their digests to components/images.lock.json.`;
+
+/** What was asked for, or what is wrong with it: an empty text where something is left out. */
+export function wordsOf(argv: readonly string[]): { registry: string; base: string; only: string[]; help: boolean } | string {
+  const options = { registry: { type: 'string' }, base: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    const { registry = '', base = '', help = false } = values;
+    return help || (registry && base) ? { registry, base, only: positionals, help } : '';
+  } catch (error) {
+    return error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error);
+  }
+}
+
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: { registry: { type: 'string' }, base: { type: 'string' } },
-    allowPositionals: true,
-  });
-  const { registry, base } = values;
-  if (!registry || !base) {
-    console.error('usage: npm run images -- --registry registry.internal/ml --base python@sha256:… [COMPONENT …]');
+  const words = wordsOf(process.argv.slice(2));
+  if (typeof words === 'string') {
+    console.error(words === '' ? USAGE : `${words}\n${USAGE}`);
     return 2;
+  }
+  const { registry, base, help, only } = words;
+  if (help) {
+    console.log(USAGE);
+    return 0;
   }
   try {
     const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-    const lock = await buildImages({ root, registry, base, only: positionals, execute, say: (line) => console.log(line) });
+    const lock = await buildImages({ root, registry, base, only, execute, say: (line) => console.log(line) });
     console.log(`components/images.lock.json names ${Object.keys(lock).length} images; apply pipelines again to use them`);
     return 0;
   } catch (error) {

@@ -76,10 +76,18 @@ export async function findBuilder(execute: Execute): Promise<Builder | { missing
       await execute(builder.probe, 30_000);
       return builder;
     } catch (error) {
-      missing.push(`${builder.name}: ${lastLine(error)}`);
+      missing.push(`${builder.name}: ${whyNot(builder.probe[0] ?? '', error)}`);
     }
   }
   return { missing };
+}
+
+/** Programs say first what is wrong and then how they are used. */
+function whyNot(program: string, error: unknown): string {
+  const { stderr, message, code } = error as { stderr?: unknown; message?: string; code?: unknown };
+  if (code === 'ENOENT') return `there is no ${program} on the PATH`;
+  const text = typeof stderr === 'string' && stderr.trim() !== '' ? stderr : (message ?? 'failed');
+  return text.trim().split('\n')[0] ?? 'failed';
 }
 
 /** buildx writes JSON with `containerimage.digest`; the others write the digest alone. */

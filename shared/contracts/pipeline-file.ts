@@ -39,7 +39,7 @@ export function parsePipelineFile(text: string): PipelineFile {
     if (syntax.length > 0) return { ok: false, problems: inOrder(syntax) };
     const parsed = Pipeline.safeParse(document.toJS({ maxAliasCount: 0 }));
     if (parsed.success) return { ok: true, pipeline: parsed.data };
-    const findings = parsed.error.issues.flatMap((issue) => findingsOf(issue, [], document));
+    const findings = told(parsed.error.issues).flatMap((issue) => findingsOf(issue, [], document));
     return { ok: false, problems: inOrder(findings.map((finding) => placed(finding, document, lines))) };
   } catch (error) {
     if (error instanceof RangeError) return refused(1, 1, 'the file is nested too deeply to be read', 'a pipeline has six levels at most');
@@ -69,6 +69,12 @@ function syntaxProblems(document: Document.Parsed, lines: LineCounter): Pipeline
   return problems;
 }
 
+/** The schema also measures a value of the wrong type; that it is one says enough. */
+function told(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  const mistyped = new Set(issues.filter(({ code }) => code === 'invalid_type').map(({ path }) => JSON.stringify(path)));
+  return issues.filter(({ code, path }) => !/^too_/.test(code) || !mistyped.has(JSON.stringify(path)));
+}
+
 /** One issue of the schema as findings; a union is explained by the alternative that fits best. */
 function findingsOf(issue: z.core.$ZodIssue, base: Path, document: Document.Parsed): Finding[] {
   const path = [...base, ...issue.path];
@@ -85,7 +91,10 @@ function findingsOf(issue: z.core.$ZodIssue, base: Path, document: Document.Pars
       }));
     case 'invalid_type':
       if (!document.hasIn(path)) return at(`"${String(path.at(-1))}" is missing`, `add it (${typeName(issue.expected)})`);
-      return at(`expected ${typeName(issue.expected)}, found ${described(document.getIn(path, true))}`);
+      return at(
+        `expected ${typeName(issue.expected)}, found ${described(document.getIn(path, true))}`,
+        asList(issue.expected, document.getIn(path)),
+      );
     case 'invalid_value': {
       if (!document.hasIn(path)) return at(`"${String(path.at(-1))}" is missing`, `add it: ${issue.values.map(String).join(' or ')}`);
       const values = issue.values.map(String);
@@ -143,6 +152,11 @@ function inOrder(problems: PipelineProblem[]): PipelineProblem[] {
 function inWords(path: Path): string {
   const words = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('');
   return words.replace(/^\./, '') || 'file';
+}
+
+/** One word where a list is expected is a list of one. */
+function asList(expected: string, value: unknown): string | undefined {
+  return expected === 'array' && typeof value === 'string' && /^[\w./-]+$/.test(value) ? `write [${value}]` : undefined;
 }
 
 /** The schema's type in the words of YAML. */

@@ -29,7 +29,7 @@ describe('sluice new component', () => {
     const env = { ...process.env, SLUICE_PROTOCOL: resolve('components/protocol') };
     const { stdout } = await run(python, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', join(folder, 'tests')], { env, timeout: 60_000 });
 
-    expect(stdout).toContain('2 passed');
+    expect(stdout).toContain('3 passed');
     expect(await readFile(join(folder, 'Dockerfile'), 'utf8')).toMatch(/FROM \$\{BASE_IMAGE\}[\s\S]*USER 10001:10001/);
     expect(await readFile(join(folder, 'component.yaml'), 'utf8')).toContain('entry: [python3, -m, sluice_row_count]');
   });

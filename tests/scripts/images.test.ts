@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BUILDERS, digestIn, type Execute } from '../../scripts/images/builders.ts';
-import { buildImages, type ImagesRequest } from '../../scripts/images/build.ts';
+import { buildImages, type ImagesRequest, wordsOf } from '../../scripts/images/build.ts';
 
 const BASE = `python@sha256:${'b'.repeat(64)}`;
 const DIGEST = `sha256:${'d'.repeat(64)}`;
@@ -81,6 +81,30 @@ describe('building images', () => {
     await expect(buildImages(request({ only: ['three'] }))).rejects.toThrow('there are one, two');
     await expect(buildImages(request({ execute: machine('nothing', []) }))).rejects.toThrow(/No image builder works here:.*buildah/s);
     await expect(buildImages(request({ registry: 'https://x' }))).rejects.toThrow('--registry');
+  });
+
+  test('says of each builder why it does not work, in its first words', async () => {
+    const failures: Record<string, object> = {
+      docker: Object.assign(new Error('x'), { stderr: "docker: 'buildx' is not a docker command.\nRun 'docker --help' for more\n" }),
+      podman: Object.assign(new Error('spawn podman ENOENT'), { code: 'ENOENT' }),
+      buildah: new Error('no engine'),
+    };
+    const execute: Execute = ([program = '']) => Promise.reject(failures[program] as Error);
+
+    const message = await buildImages(request({ execute })).then(
+      () => '',
+      (error: unknown) => String(error),
+    );
+
+    expect(message).toContain("- docker buildx: docker: 'buildx' is not a docker command.\n  - podman: there is no podman on the PATH\n");
+    expect(message).toContain('- buildah: no engine\nInstall one of them');
+  });
+
+  test('understands its command line, and says what it does not know', () => {
+    expect(wordsOf(['--registry', 'r', '--base', BASE, 'one'])).toEqual({ registry: 'r', base: BASE, only: ['one'], help: false });
+    expect(wordsOf(['--help'])).toMatchObject({ help: true });
+    expect(wordsOf(['--registry', 'r'])).toBe('');
+    expect(wordsOf(['--wrong'])).toBe("Unknown option '--wrong'");
   });
 
   test('takes the image’s digest, not another that the builder mentions', () => {

@@ -85,6 +85,14 @@ describe('names line, column, place and mend of', () => {
     ]);
   });
 
+  it('one word where a list belongs, once and with the list', () => {
+    const text = changed('backend: [kubeflow]', 'backend: local');
+
+    expect(problemsOf(text)).toMatchObject([
+      { where: 'train.backend', problem: 'expected list, found string "local"', mend: 'write [local]' },
+    ]);
+  });
+
   it('a value outside its set', () => {
     const text = changed('badRows: fail', 'badRows: quarantin');
 
