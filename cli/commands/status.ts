@@ -30,6 +30,11 @@ export const status: Command = {
       const { finishedAt, listed, found } = platform.reconciled;
       output.field('reconciled', `${short(finishedAt)}, ${listed} files compared with the ledger, ${found} lost events found`);
     }
+    if (platform.retained) {
+      const { finishedAt, tables, files, failed } = platform.retained;
+      const problems = failed.length === 0 ? '' : `; could not look through ${failed.join(', ')}`;
+      output.field('retained', `${short(finishedAt)}, ${files} files removed from ${tables} tables${problems}`);
+    }
     output.line();
     if (pipelines.items.length === 0) output.line('No pipeline is registered. Register one with: sluice apply examples/ble-location');
     else
