@@ -45,7 +45,7 @@ export const quarantineList: Command = {
           one.state === 'open' ? output.paint.yellow('open') : 'closed',
           `${one.openRows} of ${one.rows}`,
           one.owner ?? '-',
-          one.due === null ? '-' : short(one.due),
+          dueOf(output, one),
           one.rules.map(({ rule, rows }) => `${rule} ${rows}`).join(', '),
           one.retrain === 'pending' ? output.paint.yellow('to be answered') : one.retrain.replace('not-asked', '-'),
         ]),
@@ -196,6 +196,13 @@ function printCase(output: Output, one: QuarantineCase): void {
   for (const merge of one.merges) output.field(merge.resolution, mergeWords(merge));
   if (one.retrain !== 'not-asked')
     output.field('train again?', one.retrain === 'pending' ? `sluice quarantine answer ${one.caseId} yes|no --reason TEXT` : one.retrain);
+}
+
+/** The deadline of a case; seen when it is over and the case is not. */
+function dueOf(output: Output, { due, state }: QuarantineCase): string {
+  if (due === null) return '-';
+  const isOver = state === 'open' && Date.parse(due) < Date.now();
+  return isOver ? output.paint.red(`${short(due)} over`) : short(due);
 }
 
 /** Rows that are settled, and the commits that took them in where there are any. */

@@ -28,7 +28,7 @@ describe('a case', () => {
     const fixed = await sluice('quarantine', 'fix', id, '--file', file, '--reason', 'typed wrong');
     const answered = await sluice('quarantine', 'answer', id, 'yes', '--reason', 'they count');
 
-    expect(listed.out).toMatch(new RegExp(`${id} +open +2 of 2 +- +2026-11-27T22:00:00Z +type:id 2 +-\\n`));
+    expect(listed.out).toMatch(new RegExp(`${id} +open +2 of 2 +- +2026-11-27T22:00:00Z(?: over)? +type:id 2 +-\\n`));
     expect(shown.out).toContain(`${id}  open, 2 of 2 rows open\n  opened         2026-11-20T22:00:00Z\n`);
     expect(shown.out).toMatch(/ {2}2026-11-20T22:00:00Z {2}opened, 2 rows +sluice\n/);
     expect(shown.out).toMatch(/ {2}1 +4 +type:id +x,Erika,2024-01-01T10:00:00Z,2 +column "id" holds "x"/);
@@ -63,6 +63,8 @@ describe('a case', () => {
     const { sluice, id } = await served();
 
     const assigned = await sluice('quarantine', 'assign', id, '--owner', 'grace', '--due', 'never');
+    await sluice('quarantine', 'assign', id, '--due', '2020-01-01T00:00Z');
+    const late = await sluice('quarantine', 'list', '--overdue');
     const one = await sluice('quarantine', 'discard', id, '--rows', '2', '--reason', 'not ours');
     const all = await sluice('quarantine', 'discard', id, '--rows', 'all', '--reason', 'not ours', '--json');
     const after = await sluice('quarantine', 'list', '--state', 'open');
@@ -70,6 +72,7 @@ describe('a case', () => {
     expect(assigned.out).toContain('  owner          grace, due never\n');
     expect(one.out).toContain(`${id}: 1 row given up; 1 still open\n`);
     expect(json(all.out)).toMatchObject({ resolvedRows: 1, case: { state: 'closed' } });
+    expect(late.out).toMatch(/ {2}grace +2020-01-01T00:00:00Z over +type:id 2/);
     expect(after.out).toBe('No case fits\n');
     expect((await sluice('quarantine', 'resume', id)).out).toBe('Nothing was cut off\n');
   });

@@ -100,7 +100,7 @@ describe('the way of a file in commands, each with one JSON line', () => {
 
   test('events, runs, why and status tell of it', async () => {
     const [events, runs, why, status] = await Promise.all([
-      runJson('events'),
+      runJson('events', '--all'),
       runJson('runs', '--pipeline', FINE, '--status', 'succeeded'),
       runJson('why', `bronze/${FINE}/readings.csv`),
       runJson('status'),
