@@ -89,7 +89,7 @@ describe('building images', () => {
       podman: Object.assign(new Error('spawn podman ENOENT'), { code: 'ENOENT' }),
       buildah: new Error('no engine'),
     };
-    const execute: Execute = ([program = '']) => Promise.reject(failures[program] as Error);
+    const execute: Execute = ([program = '']) => Promise.reject(failures[program]);
 
     const message = await buildImages(request({ execute })).then(
       () => '',
