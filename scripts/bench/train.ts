@@ -64,7 +64,7 @@ async function benchWaiting(): Promise<Waiting[]> {
 }
 
 async function benchCalls(waiting: readonly Waiting[] | null): Promise<ControlCalls[]> {
-  output.line('Control calls on the local stack: requests of the product’s adapters, tokens not among them');
+  output.line('Control calls on the local stack: requests of the product’s adapters, tokens and the app’s own tables not among them');
   const rows = await benchControlCalls(root, say);
   output.table(
     ['backend', 'check', 'submit', 'look', 'first look', 'look at the end', 'a run and its looks', 'adopt', 'adopt, ms'],
