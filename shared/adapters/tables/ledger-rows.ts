@@ -2,7 +2,7 @@
 //   PK hash(account/container/path)   RK head = the newest accepted state of the blob, and the first entry that came for it;
 //                                     RK e-<hash> = an entry that came later; without a path PK `malformed`
 //   PK ~recent-…                      index, newest first (newest-first.ts); says what came for whom
-//   PK ~entry-<number>, RK entry id   index: where the entry with this id is
+//   PK ~entry-<1 hex>, RK entry id    index: where the entry with this id is
 //   PK ~run-<run id>, RK entry id     index: the entries that became data of this run; RK `w-<window>`: all members of that window
 //   PK ~window-<window>, RK entry id  the members of a window, as they were collected
 import { isStorageEvent, LedgerEntry, LedgerHead } from '../../contracts/events.ts';
@@ -15,8 +15,6 @@ import type { NewRow, Row } from './table.ts';
 export const HEAD = 'head';
 /** The properties of a head row that hold its entry: `entry0`, `entry1`, … */
 const CARRIED = 'entry';
-/** Few, so that events that come together write their index rows together; several, so that no partition takes them all. */
-const ENTRY_PARTITIONS = 4;
 
 /** A partition whose entries were all refused or ignored has a head row without a head in it. */
 export function headOf(row: Row): LedgerHead | null {
@@ -74,9 +72,12 @@ export function isInOwnRow(index: Row): boolean {
   return index['own'] !== undefined;
 }
 
-/** The partition of the index row that says where an entry is. */
+/**
+ * The partition of the index row that says where an entry is. Sixteen: few enough that events that come together share their writes, and
+ * enough that none grows long, because Azurite looks through a whole partition for one row.
+ */
 export function byEntryPartition(entryId: string): string {
-  return `~entry-${Number.parseInt(entryId.slice(2, 10), 16) % ENTRY_PARTITIONS}`;
+  return `~entry-${entryId.slice(2, 3)}`;
 }
 
 export function byEntryRow(partition: string, entryId: string, inOwnRow: boolean): NewRow {
