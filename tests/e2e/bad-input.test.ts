@@ -94,7 +94,7 @@ describe('a bad file', () => {
 
 describe('a bad component', () => {
   test.each([
-    ['exits-one', 'job-failed', /exit/],
+    ['exits-one', 'job-failed', /The component said: odd-train: sensor-broken: beacon b3004 gave the same value in every row/],
     ['leaves-no-report', 'job-failed', /run-report\.json/],
     ['writes-nan', 'report-not-finite', /NaN/],
     ['lies-about-the-digest', 'model-digest-wrong', /digest/],
