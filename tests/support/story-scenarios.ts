@@ -4,6 +4,7 @@ import type { Profile } from '../../local/host/durable/engine.ts';
 import type { Action } from '../../local/host/durable/actions.ts';
 import { type Pipeline, Schedule } from '../../shared/contracts/pipeline.ts';
 import { collectorId } from '../../shared/decisions/dataset-keys.ts';
+import { handOverName } from '../../shared/decisions/hand-over.ts';
 import { createStoryWorld, LOCK_KEY, openStoryHost, type StoryHost, type StoryWorld, type WorldOptions } from './story-host.ts';
 
 interface Scenario {
@@ -74,9 +75,26 @@ async function bringIn({ signal, host }: StoryHost): Promise<string> {
   return instanceId ?? '';
 }
 
+/** A dataset that an engine outside refines; its run commits when it ends. */
+const handOver = { aboveBytes: 0, to: 'data-factory', by: 'refine-large', deadline: '2h' } as const;
+function handingOver(seconds: number): Scenario {
+  let told: StoryWorld | null = null;
+  const work = ({ appId }: Readonly<Record<string, string>>) => told?.desk.commit(appId ?? '');
+  return {
+    options: { policy: { handOver }, dataPipelines: { 'refine-large': { seconds, work } } },
+    act: async (opened, world) => {
+      told = world;
+      return tell(opened);
+    },
+    of: ['refine', 'await-extraction'],
+  };
+}
+
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'first file': { act: tell, of: ['land', 'refine', 'promote'] },
   'second file': { act: tellTwo, of: ['land', 'refine', 'promote'] },
+  'handed over': handingOver(600),
+  'handed over and late': handingOver(100_000),
   'same content': { act: async (opened) => (await tell(opened), tell(opened)), of: ['land'] },
   'same gold': { act: async (opened) => (await tell(opened), (await opened.tell(B, 'rows of a')).instanceId), of: ['refine'] },
   'file gone': {
@@ -247,8 +265,10 @@ export async function commandsIn(name: string, version: string, profile: Profile
     const firstId = await scenario.act(opened, world);
     const newest = async (story: 'refine' | 'promote') => (await world.runsOf(story)).at(-1)?.runId ?? '';
     const collect = collectorId('ble-location', 'ble-location.readings.1');
-    const told = { land: firstId, adopt: firstId, retrain: firstId, extract: firstId, 'await-extraction': `${firstId}-wait` };
-    const ids = { ...told, collect, refine: await newest('refine'), promote: await newest('promote') };
+    const refine = await newest('refine');
+    const waiting = scenario.of.includes('extract') ? `${firstId}-wait` : handOverName(refine);
+    const told = { land: firstId, adopt: firstId, retrain: firstId, extract: firstId, 'await-extraction': waiting };
+    const ids = { ...told, collect, refine, promote: await newest('promote') };
     return new Map(scenario.of.map((orchestration) => [orchestration, opened.host.commands(ids[orchestration as keyof typeof ids])]));
   } finally {
     await opened.host.stop();
