@@ -109,6 +109,21 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     act: async (opened) => ({ train: (await whole(opened)).train ?? '' }),
   },
   'gate not passed': { options: { backends: { kubeflow: { report: (name) => reportOf(name, { metrics: METRICS }) } } }, act: whole },
+  'told of its end': {
+    options: {
+      hinted: true,
+      policy: { pollFirstSeconds: 5, pollMaxSeconds: 60, pollMaxHintedSeconds: 600 },
+      backends: { kubeflow: { workingSeconds: 400 } },
+    },
+    act: async ({ host, start, ended }) => {
+      const runId = await start();
+      await host.advance(380_000);
+      // The report lands before its job has ended.
+      await host.raise(waiterOf(runId), 'job-hint', {});
+      await ended(runId);
+      return both(runId);
+    },
+  },
   'job fails': { options: { backends: { kubeflow: { outcome: () => ({ state: 'failed', reason: 'exit 1' }) } } }, act: whole },
   'job is late': { options: never, act: whole },
   'job is stuck': { options: { backends: { kubeflow: { pendingSeconds: 36_000 } }, edit: withTrain({ queueWithin: '15m' }) }, act: whole },
