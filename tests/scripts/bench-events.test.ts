@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { compared, median, numberFlag } from '../../scripts/bench/figures.ts';
 import { messagesOf } from '../../scripts/bench/intake-site.ts';
+import { cpuSecondsOf, ownCpuSeconds } from '../../scripts/bench/processor.ts';
 import { tally, transactionOf } from '../../scripts/bench/requests.ts';
 import { deserializeEvents } from '../../shared/adapters/eventgrid/deserialize.ts';
 
@@ -42,6 +43,16 @@ describe('requests', () => {
       ['b', 1],
     ]);
   });
+});
+
+test.runIf(process.platform === 'linux')('the processor time of a process is read from the system, and of none it is no number', () => {
+  const before = cpuSecondsOf(process.pid);
+  let work = 0;
+  while (cpuSecondsOf(process.pid) <= before) work += Math.random();
+
+  expect(work).toBeGreaterThan(0);
+  expect(ownCpuSeconds()).toBeGreaterThan(0);
+  expect(cpuSecondsOf(2 ** 30)).toBeNaN();
 });
 
 test('the messages are what Event Grid writes: each is one event of another file', async () => {
