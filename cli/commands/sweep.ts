@@ -4,6 +4,7 @@ import { type Command, listOption, textOption } from '../command.ts';
 import { EXIT } from '../failure.ts';
 import { type Output, paintState } from '../output.ts';
 import { parseParams, parseSpace } from '../param-words.ts';
+import { showSentences } from '../report-lines.ts';
 import { watchRun } from '../watch-run.ts';
 import { sayAsked } from './train.ts';
 
@@ -58,12 +59,13 @@ export const sweep: Command = {
 };
 
 /** The table of trials, best first, where the run is a search. */
-export function showTrials(output: Output, { swept }: Run): void {
+export function showTrials(output: Output, { swept, runId, pipeline, next, input }: Run): void {
   if (!swept) return;
   const sign = swept.direction === 'lower-is-better' ? 1 : -1;
   const rank = (metric: number | null): number => (metric === null ? Number.POSITIVE_INFINITY : sign * metric);
   const trials = [...swept.trials].sort((a, b) => rank(a.metric) - rank(b.metric) || a.trial - b.trial);
-  output.table(
+  showSentences(
+    output,
     ['trial', swept.metric, 'state', 'parameters', 'why'],
     trials.map(({ trial, metric, state, params, reason }) => [
       trial === swept.best?.trial ? output.paint.bold(`${trial} best`) : String(trial),
@@ -72,7 +74,15 @@ export function showTrials(output: Output, { swept }: Run): void {
       Object.entries(params)
         .map(([name, value]) => `${name}=${String(value)}`)
         .join(' '),
-      reason?.slice(0, 120) ?? '',
+      // The row says which trial it was, and that it failed.
+      reason?.replace(/^job-failed: The trial job \S+ is failed: /, '') ?? '',
     ]),
   );
+  if (swept.best && next.length === 0) {
+    const common = input['overrides'];
+    const all = { ...(typeof common === 'object' ? common : {}), ...swept.best.params };
+    const best = Object.entries(all).map(([name, value]) => `${name}=${Array.isArray(value) ? `[${value.join(',')}]` : String(value)}`);
+    output.line();
+    output.field('the best', `sluice train ${pipeline} --set ${best.join(' ')} --like ${runId} --reason TEXT`);
+  }
 }

@@ -9,7 +9,7 @@ import {
   settleMembers,
   tallyWindow,
 } from '../../shared/contracts/activities/windows.ts';
-import { DataManifest, MAX_MANIFEST_BYTES, parseFileList } from '../../shared/contracts/data-manifest.ts';
+import { DataManifest, manifestProblem, MAX_MANIFEST_BYTES, parseFileList } from '../../shared/contracts/data-manifest.ts';
 import { charge } from '../../shared/decisions/breaker.ts';
 import { allWritten, completeness, isTimed, reduceMembers, ruleOf, tallyOf } from '../../shared/decisions/completeness.ts';
 import { refineKey } from '../../shared/decisions/identity.ts';
@@ -66,14 +66,10 @@ export function windowActivities(ports: WindowPorts): Activity[] {
 
     perform(readManifest, async ({ pipeline, contractDigest, container, path, eTag }) => {
       const { content, sha256 } = await ports.lake.readSmall(container, path, eTag, MAX_MANIFEST_BYTES);
-      const parsed = DataManifest.safeParse(jsonOf(content));
-      if (!parsed.success) {
-        const [issue] = parsed.error.issues;
-        throw new RejectedError(
-          'manifest-invalid',
-          `${path} is no manifest of data: ${issue?.path.join('.') || 'value'}: ${issue?.message}`,
-        );
-      }
+      const value = jsonOf(content);
+      const parsed = DataManifest.safeParse(value);
+      if (!parsed.success)
+        throw new RejectedError('manifest-invalid', `${path} is no manifest of data: ${manifestProblem(parsed.error, value)}`);
       await keepManifest(ports.store, sha256, content);
       const { dataset, files } = parsed.data;
       const key = refineKey({ pipeline, contractDigest, files: files.map((file) => ({ path: file.uri, sha256: file.sha256 })) });

@@ -39,6 +39,14 @@ export const DataManifest = z
   .refine(({ files }) => new Set(files.map(({ uri }) => uri)).size === files.length, { path: ['files'], message: 'a file is named twice' });
 export type DataManifest = z.infer<typeof DataManifest>;
 
+/** What is wrong with a manifest, in a sentence. `value` is undefined where the text was not JSON. */
+export function manifestProblem(error: z.ZodError, value: unknown): string {
+  if (value === undefined)
+    return 'it is not JSON; files that stay on the premises are described by: sluice manifest FOLDER --at site://NAME';
+  const [issue] = error.issues;
+  return `${issue?.path.join('.') || 'the whole'}: ${issue?.message ?? 'not understood'}`;
+}
+
 /** The files of a manifest, each with the name of the dataset. */
 export function remoteOf({ dataset, files }: DataManifest) {
   return files.map(({ uri, sha256, bytes, rows }) => ({ uri, sha256, bytes, dataset, rows }));

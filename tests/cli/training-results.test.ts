@@ -178,6 +178,35 @@ describe('runs show', () => {
   });
 });
 
+test('a search: trials best first, each failure in its own words, and how to train with the best', async () => {
+  const { deps, sluice } = await servedApi();
+  const run = runOf('sweep' as 'train', 'search', {
+    status: 'succeeded',
+    phase: 'searched',
+    finishedAt: minute(9),
+    input: { overrides: { seed: 7 } },
+  });
+  const trial = (n: number, alpha: number, metric: number | null, reason: string | null) => ({
+    ...{ trial: n, params: { alpha }, state: metric === null ? ('failed' as const) : ('succeeded' as const), metric, metrics: {} },
+    ...{ jobName: `${run.runId}-t${n}`, executionSeconds: 1, reason },
+  });
+  const long = `job-failed: The trial job ${run.runId}-t1 is failed: step train ended with exit code 1; it said: params: alpha is -1, expected 0 or more`;
+  const swept = {
+    ...{ goldTable: 'training', goldVersion: 1, goldDigest: digest('gold'), metric: 'mse', direction: 'lower-is-better' as const, seed: 0 },
+    ...{ searchedBy: 'trials' as const, best: { trial: 3, params: { alpha: 0.5 }, metric: 3 } },
+    trials: [trial(1, -1, null, long), trial(2, 0.1, 4, null), trial(3, 0.5, 3, null)],
+  };
+  await deps.runs.open({ ...run, swept });
+
+  const { code, out } = await sluice('runs', 'show', run.runId);
+
+  expect(code).toBe(0);
+  expect(out.split('\n').flatMap((line) => /^ {2}(\d)/.exec(line)?.[1] ?? [])).toEqual(['3', '2', '1']);
+  expect(out.replace(/\s+/g, ' ')).toContain('step train ended with exit code 1; it said: params: alpha is -1, expected 0 or more');
+  expect(out).not.toContain('The trial job');
+  expect(out).toContain(`sluice train ${run.pipeline} --set seed=7 alpha=0.5 --like ${run.runId} --reason TEXT`);
+});
+
 describe('compare', () => {
   async function two() {
     const at = await credit('one', 'two');

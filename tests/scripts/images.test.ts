@@ -84,12 +84,12 @@ describe('building images', () => {
   });
 
   test('says of each builder why it does not work, in its first words', async () => {
-    const failures: Record<string, object> = {
+    const failures: Record<string, Error> = {
       docker: Object.assign(new Error('x'), { stderr: "docker: 'buildx' is not a docker command.\nRun 'docker --help' for more\n" }),
       podman: Object.assign(new Error('spawn podman ENOENT'), { code: 'ENOENT' }),
       buildah: new Error('no engine'),
     };
-    const execute: Execute = ([program = '']) => Promise.reject(failures[program]);
+    const execute: Execute = ([program = '']) => Promise.reject(failures[program] ?? new Error(program));
 
     const message = await buildImages(request({ execute })).then(
       () => '',

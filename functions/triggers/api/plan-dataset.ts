@@ -1,6 +1,6 @@
 // Which dataset a planned file would join, and whether that would be complete with it: the decisions of the stories over what the
 // entities and the ledger hold now.
-import { DataManifest, remoteOf } from '../../../shared/contracts/data-manifest.ts';
+import { DataManifest, manifestProblem, remoteOf } from '../../../shared/contracts/data-manifest.ts';
 import type { PlannedDataset } from '../../../shared/contracts/http-api.ts';
 import type { PipelineVersion } from '../../../shared/contracts/pipeline.ts';
 import type { WindowMember, WindowRange } from '../../../shared/contracts/windows.ts';
@@ -77,11 +77,9 @@ function ofItsOwn(version: PipelineVersion, owner: Owner, file: { text: string |
   };
   const plan: DatasetPlan = { dataset, others: [], remote: [], missing: [], problem: null, notes: [] };
   if (!owner.onPremises) return plan;
-  const manifest = DataManifest.safeParse(jsonOf(file.text ?? ''));
-  if (!manifest.success) {
-    const [issue] = manifest.error.issues;
-    return { ...plan, problem: `${issue?.path.join('.') || 'value'}: ${issue?.message ?? 'not understood'}` };
-  }
+  const value = jsonOf(file.text ?? '');
+  const manifest = DataManifest.safeParse(value);
+  if (!manifest.success) return { ...plan, problem: manifestProblem(manifest.error, value) };
   const { files } = manifest.data;
   const remote = remoteOf(manifest.data);
   return {

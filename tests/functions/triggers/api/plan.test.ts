@@ -296,6 +296,8 @@ describe('a request for a plan', () => {
     await deps.runs.open(done);
     expect((await plan(`${manifest}\n`, '?as=other.json')).body).toMatchObject({ starts: false, doneBy: expect.any(String) as string });
     expect((await plan('{}', '?as=m.json')).body.verdict).toMatchObject({ kind: 'quarantined', rule: 'manifest-invalid' });
+    const rows = (await plan('a,b\n1,2\n', '?as=rows.csv')).body.verdict;
+    expect(JSON.stringify(rows)).toContain('it is not JSON; files that stay on the premises are described by: sluice manifest');
   });
 });
 
