@@ -74,6 +74,12 @@ function showMetrics(output: Output, { metrics }: Comparison): void {
 /** Each slice once, with its metrics beside it. Slices whose metrics are all equal are counted. */
 function showSlices(output: Output, { slices }: Comparison): void {
   if (slices.length === 0) return;
+  const only = (['a', 'b'] as const).find((side) => slices.every(({ metrics }) => metrics.every((metric) => metric[side] === null)));
+  if (only !== undefined) {
+    output.line();
+    output.line(`  only ${only === 'a' ? 'b' : 'a'} has slices`);
+    return;
+  }
   const differing = slices.filter(({ metrics }) => metrics.some(({ difference }) => difference !== 0));
   const rows = differing.flatMap(({ name, rows: { a, b }, metrics }) =>
     metrics.map((metric, n) => ({
@@ -115,6 +121,10 @@ function sideBySide(output: Output, header: readonly string[], rows: readonly (O
 /** A curve of both at a few places; all of their points are for machines. */
 function showCurve(output: Output, { name, a, b }: Comparison['curves'][number]): void {
   const [left, right] = [pointsOf(a), pointsOf(b)];
+  if (left.length === 0 || right.length === 0) {
+    output.line(`  ${name}: only ${left.length === 0 ? 'b' : 'a'} has this curve`);
+    return;
+  }
   const at = places(name, [left, right]);
   const heights = [left, right].map((points) => at.map((x) => heightAt(points, x)));
   const difference = at.map((_, n) => {

@@ -6,7 +6,7 @@ import { canonicalJson } from './digest.ts';
 
 /** One training with the reports that it and its steps left, if any, and how many rows its gold version had, if that is known. */
 export interface ComparedRun {
-  run: Pick<Run, 'runId' | 'status' | 'trained' | 'choice' | 'jobs' | 'input'>;
+  run: Pick<Run, 'runId' | 'pipeline' | 'status' | 'trained' | 'choice' | 'jobs' | 'input'>;
   report: RunReport | null;
   /** `asked`: what the pipeline and the person who started the run set. */
   steps: readonly { step: string; asked: Readonly<Record<string, unknown>>; report: RunReport | null }[];
@@ -17,7 +17,7 @@ export interface ComparedRun {
 const MAX_POINTS = 400;
 
 export function compareRuns(a: ComparedRun, b: ComparedRun): Comparison {
-  // What components tell includes what nobody set, so a run without a report is compared by what was asked of both.
+  // What components tell includes what nobody set, so a run that ended half-way is compared by what was asked of both.
   const [left, right] = [a, b].map(hasReport).every(Boolean) ? [paramsOf(a), paramsOf(b)] : [askedOf(a), askedOf(b)];
   const params = union(left, right).map((name) => ({ name, a: own(left, name), b: own(right, name) }));
   const different = params.filter((one) => canonicalJson(one.a) !== canonicalJson(one.b));
@@ -42,7 +42,7 @@ function paramsOf({ report, steps }: ComparedRun): Readonly<Record<string, unkno
 }
 
 function hasReport({ report, steps }: ComparedRun): boolean {
-  return report !== null || steps.some((one) => one.report !== null);
+  return steps.length < 2 ? report !== null : steps.every((one) => one.report !== null);
 }
 
 /** Like `paramsOf`, of what was asked. */
@@ -81,7 +81,11 @@ function dataOf(a: ComparedRun, b: ComparedRun): Comparison['data'] {
   if (left.digest === right.digest) return { same: true, a: left, b: right, words: sameWords(left, left.rows ?? right.rows) };
   const rows = left.rows === null || right.rows === null ? '' : `: ${left.rows} and ${right.rows} rows`;
   const words =
-    left.table === right.table ? `versions ${left.version} and ${right.version} of ${left.table}` : `${left.table} and ${right.table}`;
+    a.run.pipeline !== b.run.pipeline
+      ? `${a.run.pipeline}/${left.table} v${left.version} and ${b.run.pipeline}/${right.table} v${right.version}`
+      : left.table === right.table
+        ? `versions ${left.version} and ${right.version} of ${left.table}`
+        : `${left.table} and ${right.table}`;
   return { same: false, a: left, b: right, words: `${words}${rows}` };
 }
 

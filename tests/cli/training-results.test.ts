@@ -284,6 +284,7 @@ describe('compare', () => {
 
     expect(code).toBe(0);
     expect(out).toContain('  a left 3, b left no metrics\n');
+    expect(out).toContain('  only a has slices\n  roc: only a has this curve\n');
     expect(out).not.toContain('goldenRows');
   });
 

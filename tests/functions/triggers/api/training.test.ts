@@ -373,6 +373,16 @@ describe('comparing two trainings', () => {
     expect(body['equalParams']).toBeGreaterThan(0);
   });
 
+  test('names both pipelines where there are two', async () => {
+    const { runs, a, send } = await two();
+    const other = runOf('train', 'other', { pipeline: 'diabetes', status: 'succeeded' });
+    await runs.open({ ...other, input: { gold: { table: 'training', path: 'x', version: 4, digest: digest('gold 4') } } });
+
+    const { body } = await send('compareRuns', { query: `a=${a.runId}&b=${other.runId}` });
+
+    expect(body['data']).toMatchObject({ same: false, words: 'ble-location/training v1 and diabetes/training v4' });
+  });
+
   test('is about trainings that the caller may read', async () => {
     const { a, b, send } = await two();
 
