@@ -69,9 +69,14 @@ function lakeDesk({ lake }: Config, workshop: () => Promise<Workshop>): HandOver
   const url = lakeUrl(lake);
   const desk = lazily<Omit<HandOverDesk, 'lake'>>(async () => {
     const { createHandOverDesk } = await import('../shared/adapters/lake/refine/hand-over-desk.ts');
-    return createHandOverDesk({ workshop: await workshop(), lake: url });
+    return createHandOverDesk({ workshop: await workshop(), lake: url, warn: (message) => console.warn(message) });
   });
-  return { lake: url, leave: (path, content) => desk.leave(path, content), committed: (request) => desk.committed(request) };
+  return {
+    lake: url,
+    leave: (path, content) => desk.leave(path, content),
+    committed: (request) => desk.committed(request),
+    takeBack: (request) => desk.takeBack(request),
+  };
 }
 
 /** The container as Spark names it; where only a connection string is known, by the account's blob endpoint. */

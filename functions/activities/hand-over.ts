@@ -73,10 +73,14 @@ export function handOverActivities(ports: HandOverPorts): Activity[] {
       if (silver === null || gold === null) return { refined: null, missing, warnings: [] };
       // Who refines by path may have read a later version of a file than the one that was handed over.
       const files = ended ? await landedFiles(ports, version, dataset) : null;
-      if (files !== null) await ports.engine.size({ container: dataset.container, files });
       const { tables } = version.spec;
       const judged = [judgeCommit(tables.silver, silver), judgeCommit(tables.gold, gold)];
-      for (const { refused } of judged) if (refused) throw new RejectedError(refused.code, refused.message);
+      try {
+        if (files !== null) await ports.engine.size({ container: dataset.container, files });
+        for (const { refused } of judged) if (refused) throw new RejectedError(refused.code, refused.message);
+      } catch (error) {
+        throw error instanceof RejectedError ? await withoutCommits(ports.desk, version, key, error) : error;
+      }
       const unjudged = [...new Set(judged.flatMap((one) => one.unjudged))];
       const warning = `Not judged here, because statistics do not tell it; the engine fails where they are broken: ${unjudged.join(', ')}`;
       return {
@@ -92,6 +96,12 @@ export function handOverActivities(ports: HandOverPorts): Activity[] {
       };
     }),
   ];
+}
+
+/** What was refused must not be read: its commits are taken back, and the refusal says so. */
+async function withoutCommits(desk: HandOverDesk, pipeline: PipelineVersion, key: string, refusal: RejectedError): Promise<RejectedError> {
+  const said = await desk.takeBack({ pipeline, key, reason: refusal.code });
+  return new RejectedError(refusal.code, `${refusal.message} The refused commit: ${said.join('; ')}.`, { cause: refusal });
 }
 
 /** The landed files of a dataset; null where it consists of something else. */

@@ -280,7 +280,11 @@ describe('the breaker', () => {
 
     const { refine } = await at.story('bronze/ble-location/b.csv', 'other rows');
 
-    expect(refine).toMatchObject({ status: 'succeeded', next: [], warnings: [expect.stringContaining('1 trainings within a day')] });
+    expect(refine).toMatchObject({
+      status: 'succeeded',
+      next: [],
+      warnings: [expect.stringContaining('one training within a day is the limit')],
+    });
     expect(await at.world.runsOf('train')).toHaveLength(1);
   });
 

@@ -152,13 +152,15 @@ describe('a dataset that an engine outside refined', () => {
     ['has too few rows', (found: ForeignCommit) => void (found.commit.addedRows = 0), 'hand-over-rows', 'at least'],
   ] as const;
 
-  test.each(wrong)('into a commit that %s is not trained on', async (_, change, code, words) => {
+  test.each(wrong)('into a commit that %s is taken back and not trained on', async (_, change, code, words) => {
     const on = await world(toFactory, { change }, { edit: (spec) => void (spec.tables.gold.columns = { x: column({ type: 'double' }) }) });
 
     const { refine, train } = await on.story(A);
 
     expect(refine).toMatchObject({ status: 'failed', failure: { code } });
     expect(refine?.failure?.message).toContain(words);
+    expect(refine?.failure?.message).toContain('taken back in gold/');
+    expect(on.world.desk.takenBack).toEqual([{ key: refine?.key, reason: code }]);
     expect(train).toBeUndefined();
   });
 

@@ -8,6 +8,8 @@ import type { HandOverDesk } from '../../shared/ports/hand-over.ts';
 export interface ScriptedDesk extends HandOverDesk {
   /** Text by path. */
   readonly left: ReadonlyMap<string, string>;
+  /** What was taken back: key and reason. */
+  readonly takenBack: { key: string; reason: string }[];
   /** Commits both tables, or those that are named, under a transaction; `change` makes them other than asked for. */
   commit(appId: string, layers?: readonly ('silver' | 'gold')[], change?: (found: ForeignCommit) => void): void;
 }
@@ -16,11 +18,13 @@ export interface ScriptedDesk extends HandOverDesk {
 export function createScriptedDesk(version: PipelineVersion, rowsOf = 400): ScriptedDesk {
   const left = new Map<string, string>();
   const commits = new Map<string, ForeignCommit>();
+  const takenBack: { key: string; reason: string }[] = [];
   const columnsOf = (layer: 'silver' | 'gold') => Object.entries(version.spec.tables[layer].columns ?? {});
 
   return {
     lake: 'http://lake/data/',
     left,
+    takenBack,
     commit(appId, layers = ['silver', 'gold'], change = () => undefined) {
       for (const layer of layers) {
         const root = tablesOf(version).find((table) => table.layer === layer)?.root ?? '';
@@ -40,6 +44,10 @@ export function createScriptedDesk(version: PipelineVersion, rowsOf = 400): Scri
     },
     async leave(path, content) {
       left.set(path, Buffer.from(content).toString('utf8'));
+    },
+    async takeBack({ key, reason }) {
+      takenBack.push({ key, reason });
+      return ['taken back in gold/ by version 8', 'taken back in silver/ by version 8'];
     },
     async committed({ key }) {
       const of = (layer: string) => commits.get(`sluice-${key} ${layer}`) ?? null;

@@ -79,6 +79,7 @@ export function commitText(snapshot: Snapshot | null, change: Change | Rewrite, 
     },
   ];
   if (!snapshot) actions.push({ protocol: protocolFor(change.fields) }, { metaData: newMetaData(change, at) });
+  else if (change.mode === 'rewrite' && change.metaData) actions.push({ metaData: change.metaData });
   else if (effect.fields) actions.push({ metaData: { ...snapshot.metaData, schemaString: schemaString(effect.fields) } });
   for (const file of removes)
     actions.push({
@@ -100,7 +101,7 @@ export function commitText(snapshot: Snapshot | null, change: Change | Rewrite, 
         modificationTime: at,
         dataChange: true,
         stats: file.stats,
-        tags: { [SHA_TAG]: file.sha256 },
+        tags: file.sha256 === undefined ? {} : { [SHA_TAG]: file.sha256 },
       },
     });
   actions.push({ txn: { appId: change.appId, version: change.txnVersion ?? 1, lastUpdated: at } });

@@ -3,7 +3,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RejectedError, TransientError } from '../../../errors/errors.ts';
-import { parseCommit, type Actions, type Add } from './actions.ts';
+import { parseCommit, type Actions, type Add, type MetaData } from './actions.ts';
 import { commitText, effectOn } from './commit-text.ts';
 import { conflictSince, type Reads } from './conflicts.ts';
 import { refuseBadPartitions, refuseOtherPartitions, type PartitionValues } from './partitions.ts';
@@ -17,8 +17,9 @@ export interface NewFile {
   path: string;
   bytes: number;
   rows: number;
-  sha256: string;
-  stats: string;
+  /** Both are absent only where a file of another writer comes back into the table. */
+  sha256?: string;
+  stats?: string;
   /** Every partition column of the table; absent without partitions. */
   partitionValues?: PartitionValues;
 }
@@ -59,9 +60,11 @@ export interface Rewrite extends AnyChange {
   removes: Add[];
   /** Whether files that came since could hold rows that this would have changed too. */
   touches: (adds: Add[]) => Promise<boolean>;
-  operation: 'MERGE' | 'DELETE';
+  operation: 'MERGE' | 'DELETE' | 'RESTORE';
   /** For people who read the history. */
   predicate: string;
+  /** Columns and settings of the table afterwards; absent: as they are. */
+  metaData?: MetaData;
 }
 
 export type CommitAnswer = { state: 'committed' | 'found'; snapshot: Snapshot } | { state: 'conflict'; reason: string };
@@ -128,7 +131,7 @@ function readsOf(change: Change | Rewrite): Reads {
 function prepare(table: DeltaTable, snapshot: Snapshot | null, change: Change | Rewrite, txnId: string, at: number): string {
   let fields: DeltaField[] | null = null;
   if (!snapshot) refuseBadPartitions(table.root, change.origin, change.fields, change.partitionBy ?? []);
-  else {
+  else if (!(change.mode === 'rewrite' && change.metaData)) {
     const known = parseSchema(snapshot.metaData.schemaString, table.root);
     const evolved = evolveSchema(table.root, change.origin, known, change.fields, change.evolve);
     if (evolved.added.length > 0) fields = evolved.fields;

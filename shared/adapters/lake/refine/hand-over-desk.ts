@@ -9,13 +9,21 @@ import { recordsOf, SHA_TAG, type Actions, type Add } from '../delta/actions.ts'
 import { noteOf } from '../delta/commit-entry.ts';
 import type { Snapshot } from '../delta/snapshot.ts';
 import { readBounds } from '../delta/stats.ts';
+import { takeBack } from '../delta/take-back.ts';
 import { describeCommit, findTransaction, shapeOf, type Shape, type WorkTable } from '../delta/table-files.ts';
 import { createBlob, hashBlob } from '../storage.ts';
 import { appIdOf, tablesOf } from './work.ts';
 import type { Workshop } from './workshop.ts';
 
-/** `lake`: URL of the lake container as engines reach it. */
-export function createHandOverDesk({ workshop, lake }: { workshop: Workshop; lake: string }): HandOverDesk {
+export interface HandOverDeskOptions {
+  workshop: Workshop;
+  /** URL of the lake container as engines reach it. */
+  lake: string;
+  now?: () => number;
+  warn?: (message: string) => void;
+}
+
+export function createHandOverDesk({ workshop, lake, now = Date.now, warn = () => undefined }: HandOverDeskOptions): HandOverDesk {
   const { container } = workshop;
   return {
     lake,
@@ -33,6 +41,19 @@ export function createHandOverDesk({ workshop, lake }: { workshop: Workshop; lak
         const { silver, gold } = tablesOf({ duck, container, pipeline });
         const appId = appIdOf(key);
         return { silver: await foreignCommit(silver, appId), gold: await foreignCommit(gold, appId) };
+      });
+    },
+    async takeBack({ pipeline, key, reason }) {
+      return workshop.inTurn(async (duck) => {
+        const { silver, gold } = tablesOf({ duck, container, pipeline });
+        const said: string[] = [];
+        // Gold first: it is what trainings read.
+        for (const table of [gold, silver]) {
+          const taken = await takeBack(table, { appId: appIdOf(key), reason }, { now, warn });
+          if (taken.state === 'built-upon') said.push(`${taken.reason}, so it is still there: RESTORE the table by hand`);
+          else if (taken.version !== null) said.push(`taken back in ${table.root} by version ${taken.version}`);
+        }
+        return said;
       });
     },
   };

@@ -138,3 +138,21 @@ test('a manifest is left once; another under its name is refused', async () => {
   await expect(desk.leave('hand-over/r/manifest.json', Buffer.from('{}'))).rejects.toMatchObject({ code: 'hand-over-differs' });
   expect(await rig.text('hand-over/r/manifest.json')).toBe('{"a":1}');
 });
+
+test('a commit that was refused is taken back: gold is as it was before, and the next refining goes on from there', async () => {
+  const rig = await makeRig();
+  await rig.refine(pipeline, 'bronze/p/a.csv', HEADER + rowsOf(20));
+  const before = { gold: await goldOf(rig, pipeline), named: await rig.engine.readGold({ pipeline }) };
+  const key = await outside(rig, pipeline, [await rig.land('bronze/p/b.csv', HEADER + rowsOf(20, 11))]);
+  expect(await goldOf(rig, pipeline)).not.toBe(before.gold);
+
+  const said = await deskOf(rig).takeBack({ pipeline, key, reason: 'hand-over-values' });
+
+  expect(said).toEqual(['taken back in gold/p/training/ by version 2', 'taken back in silver/p/rows/ by version 2']);
+  expect(await goldOf(rig, pipeline)).toBe(before.gold);
+  expect(await rig.engine.readGold({ pipeline })).toMatchObject({ version: 2, digest: before.named?.digest });
+  expect(await deskOf(rig).takeBack({ pipeline, key, reason: 'hand-over-values' })).toEqual(said);
+
+  await rig.refine(pipeline, 'bronze/p/c.csv', HEADER + rowsOf(5, 60));
+  expect((await goldOf(rig, pipeline)).trim().split('\n')).toHaveLength(26);
+});
