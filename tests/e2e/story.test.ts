@@ -19,6 +19,8 @@ interface Account {
   metrics: Record<string, number>;
   modelDigest: string;
   endpoint: string;
+  /** Only where data stays at a site. */
+  border: null;
   rowsChecked: number;
   rowsAgreeing: number;
   seconds: Record<string, number>;
@@ -26,6 +28,7 @@ interface Account {
 
 const REAL_DATA = resolve(ROOT, '../shared/data/iBeacon_RSSI_Labeled.csv');
 const KEYS = [
+  'border',
   'commit',
   'dataSource',
   'endpoint',
@@ -74,6 +77,7 @@ describe('the demo', () => {
       pipeline: 'ble-location',
       commit: { table: 'gold/ble-location/training/', version: 0, rows: 1420 },
       endpoint: 'eu-central-1/ble-location-dev',
+      border: null,
     });
     expect(account.dataSource).toContain('readings.csv');
     expect(account.runId).toMatch(/^train-ble-location-[0-9a-f]{16}-a1$/);
