@@ -31,7 +31,7 @@ export interface ApiDeps extends Stores {
   windowsOf(context: InvocationContext): Windows;
   /** The way in of events that callers send, and of held ones that are judged again. */
   intake: Intake;
-  engine: Pick<RefineEngine, 'preview'>;
+  engine: Pick<RefineEngine, 'preview' | 'readGold'>;
   cases: QuarantineCases;
   erasure: ErasureEngine;
   store: Pick<Store, 'read' | 'digest'>;

@@ -15,16 +15,13 @@ type Served = typeof trainingOperations;
 type Gold = TrainInput['gold'];
 type Asked = ApiAnswer<Served['startTraining'] | Served['startSearch']>;
 
-/** Runs that are looked through for the newest gold version. */
-const MAX_RUNS = 200;
-
 export function trainingHandlers(deps: ApiDeps): { [Key in keyof Served]: ApiHandler<Served[Key]> } {
   return {
     async startTraining({ params: { name }, body, caller, require, starter }) {
       require('operator', { pipeline: name });
       const version = await currentVersion(deps, name);
       const train = trainWith(version, body.params);
-      const gold = await goldFor(deps, name, body.like);
+      const gold = await goldFor(deps, version, body.like);
       const specDigest = specDigestOf(train, version.images);
       const key = trainKey({ pipeline: name, goldDigest: gold.digest, specDigest });
       const overrides = Object.keys(body.params).length === 0 ? {} : { overrides: body.params };
@@ -41,7 +38,7 @@ export function trainingHandlers(deps: ApiDeps): { [Key in keyof Served]: ApiHan
       const metric = body.metric ?? gated?.metric;
       const direction = body.direction ?? (gated?.metric === metric ? gated?.direction : undefined);
       if (metric === undefined || direction === undefined) throw metricMissing(metric);
-      const gold = await goldFor(deps, name, body.like);
+      const gold = await goldFor(deps, version, body.like);
       const specDigest = specDigestOf(train, version.images);
       const { space, trials, parallel, seed } = body;
       const key = sweepKey({ pipeline: name, goldDigest: gold.digest, specDigest, search: { space, trials, seed, metric, direction } });
@@ -105,14 +102,17 @@ function metricMissing(metric: string | undefined): UserError {
   return new UserError(422, 'metric-unclear', `${what}: send metric and direction (higher-is-better or lower-is-better)`);
 }
 
-/** The gold version of a run, or the newest that the pipeline has made or trained on. */
-async function goldFor(deps: ApiDeps, pipeline: string, like: string | undefined): Promise<Gold> {
-  const runs = like === undefined ? (await deps.runs.list({ pipeline }, MAX_RUNS)).items : [await runOf(deps, like)];
-  for (const run of runs) {
+/** The gold version of a run, or gold as it is now: an erasure or a case that was mended has moved it on without a refine run. */
+async function goldFor(deps: ApiDeps, version: PipelineVersion, like: string | undefined): Promise<Gold> {
+  const pipeline = version.name;
+  if (like !== undefined) {
+    const run = await runOf(deps, like);
     const gold = run.pipeline === pipeline ? goldOf(run) : null;
     if (gold) return gold;
+    throw new UserError(409, 'gold-unknown', `Run ${like} has no gold version of pipeline "${pipeline}"`);
   }
-  if (like !== undefined) throw new UserError(409, 'gold-unknown', `Run ${like} has no gold version of pipeline "${pipeline}"`);
+  const gold = await deps.engine.readGold({ pipeline: version });
+  if (gold) return gold;
   throw new UserError(409, 'gold-unknown', `Pipeline "${pipeline}" has no gold version yet: let data land in its folder first`);
 }
 

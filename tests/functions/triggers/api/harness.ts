@@ -56,7 +56,10 @@ export function createApi(more: Partial<ApiDeps> = {}) {
       join: async (pipeline) => entities.joins.get(pipeline) ?? null,
     }),
     store: createMemoryStore(),
-    engine: { preview: () => Promise.reject(new RejectedError('engine-absent', 'this test has no engine')) },
+    engine: {
+      preview: () => Promise.reject(new RejectedError('engine-absent', 'this test has no engine')),
+      readGold: async () => null,
+    },
     // Tests of quarantine and erasure bring their own.
     cases: undefined as never,
     erasure: undefined as never,

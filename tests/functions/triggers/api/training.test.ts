@@ -63,9 +63,19 @@ async function api() {
   const { version, bundle } = exampleVersion();
   await stores.pipelines.put(version, bundle, 'ada', minute(0));
   const started: { story: string; instanceId: string; input: Record<string, unknown> }[] = [];
+  /** The table as it stands: what was refined last, unless somebody moved it on since. */
+  const lake = { movedOn: null as Run['refined'] | null };
   const deps = {
     ...stores,
     store,
+    engine: {
+      readGold: async () => {
+        const newest = lake.movedOn ?? (await stores.runs.list({}, 200)).items.find((run) => run.refined)?.refined;
+        return newest
+          ? { table: newest.gold.table, path: newest.gold.path, version: newest.gold.version, digest: newest.gold.digest }
+          : null;
+      },
+    },
     verifier: {
       verify: async (token: string) => ({ subject: token, name: token.split('/')[0] ?? '', roles: (token.split('/')[1] ?? '').split(',') }),
     },
@@ -107,7 +117,7 @@ async function api() {
   }
   const ask = (name: 'startTraining' | 'startSearch', body: object, token?: string) =>
     send(name, { params: { name: PIPELINE }, body: { reason: 'to see', ...body }, ...(token === undefined ? {} : { token }) });
-  return { ...stores, store, started, send, ask, version, bundle };
+  return { ...stores, store, started, send, ask, version, bundle, lake };
 }
 
 describe('training with other parameters', () => {
@@ -168,6 +178,18 @@ describe('training with other parameters', () => {
       body: { code: 'work-failed-before', detail: expect.stringContaining(`sluice runs retry ${runId}`) as string },
     });
     expect(await ask('startTraining', { params: { epochs: 2 } })).toMatchObject({ status: 202, body: { attempt: 2 } });
+  });
+
+  test('on gold as it is now, when an erasure moved it on after the last refine run', async () => {
+    const { runs, ask, lake } = await api();
+    await runs.open(refined(1));
+    lake.movedOn = { ...refined(1).refined!, gold: gold(3) };
+
+    expect(await ask('startTraining', {})).toMatchObject({ status: 202, body: { gold: { version: 3, digest: digest('gold 3') } } });
+    expect(await ask('startSearch', { space: { epochs: { choice: [5, 6] } }, trials: 2, parallel: 1, seed: 0 })).toMatchObject({
+      status: 202,
+      body: { gold: { version: 3 } },
+    });
   });
 
   test('on the gold of another run', async () => {
